@@ -1,0 +1,140 @@
+package message
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/covetpy/covet/internal/ascii"
+)
+
+// ContentType numbers the content types that need no text in a frame or a table.
+type ContentType uint8
+
+// The numbers are part of the bridge's layout: never reorder them.
+const (
+	// ContentNone: no Content-Type, or one among the fields.
+	ContentNone ContentType = iota
+	ContentJSON
+	ContentText
+	ContentHTML
+	ContentOctets
+	ContentProblem
+	// ContentCount is how many numbers there are.
+	ContentCount
+)
+
+// String returns the field value, "" for ContentNone.
+func (c ContentType) String() string {
+	switch c {
+	case ContentJSON:
+		return "application/json"
+	case ContentText:
+		return "text/plain; charset=utf-8"
+	case ContentHTML:
+		return "text/html; charset=utf-8"
+	case ContentOctets:
+		return "application/octet-stream"
+	case ContentProblem:
+		return "application/problem+json"
+	}
+	return ""
+}
+
+// Response is the head of a response and, for those that are whole, its body.
+//
+// Content-Length, Transfer-Encoding, Connection, Date and Server belong to the codec, which drops such fields from
+// handlers (a Content-Length in answer to HEAD is kept through Length). Field names and values are checked when they
+// are added: a CR, LF or NUL never reaches the wire.
+type Response struct {
+	Status int
+	Type   ContentType
+	// Length is the declared length of a streamed body or of the body that a HEAD answer stands for; -1 if unknown.
+	// It is ignored for a whole response to anything but HEAD: Body tells.
+	Length int64
+	// Body is the whole body of Stream.Respond. It may be memory of anyone (a ring, a constant): it is copied
+	// before Respond returns.
+	Body []byte
+	// Close asks for the connection to end after this response.
+	Close bool
+
+	// fields holds the added fields as they will be on the wire: "name: value\r\n" each. Names in lower case.
+	fields []byte
+}
+
+// Reset makes r ready for the next exchange and keeps its memory.
+func (r *Response) Reset() {
+	fields := r.fields[:0]
+	*r = Response{Status: 200, Length: -1, fields: fields}
+}
+
+// Fields returns the added fields in wire form, "name: value\r\n" each, for the codec.
+func (r *Response) Fields() []byte { return r.fields }
+
+// AddField appends a field. It reports false, and adds nothing, when the name is not a token or the value holds a
+// byte that could split the response (RFC 9110 section 5.5). Fields that the codec owns are accepted and dropped.
+func (r *Response) AddField(name, value string) bool { return addField(r, name, value) }
+
+// AddFieldBytes is AddField for bytes, which are copied.
+func (r *Response) AddFieldBytes(name, value []byte) bool { return addField(r, name, value) }
+
+func addField[T ascii.Text](r *Response, name, value T) bool {
+	if !ascii.IsToken(name) || !ascii.IsValue(value) {
+		return false
+	}
+	start := len(r.fields)
+	r.fields = append(r.fields, name...)
+	ascii.LowerInPlace(r.fields[start:])
+	if codecOwns(r.fields[start:]) {
+		r.fields = r.fields[:start]
+		return true
+	}
+	r.fields = append(r.fields, ": "...)
+	r.fields = append(r.fields, value...)
+	r.fields = append(r.fields, "\r\n"...)
+	return true
+}
+
+// SetField replaces every field of that name by one.
+func (r *Response) SetField(name, value string) bool {
+	if !ascii.IsToken(name) || !ascii.IsValue(value) {
+		return false
+	}
+	r.RemoveField(name)
+	return r.AddField(name, value)
+}
+
+// RemoveField removes every field of that name.
+func (r *Response) RemoveField(name string) {
+	kept := r.fields[:0]
+	for rest := r.fields; len(rest) > 0; {
+		end := bytes.IndexByte(rest, '\n') + 1 // values hold no LF: see addField
+		line := rest[:end]
+		rest = rest[end:]
+		if colon := bytes.IndexByte(line, ':'); !strings.EqualFold(string(line[:colon]), name) {
+			kept = append(kept, line...)
+		}
+	}
+	r.fields = kept
+}
+
+// Field returns the value of the first field of the given lower-case name, nil when there is none.
+func (r *Response) Field(lower string) []byte {
+	for rest := r.fields; len(rest) > 0; {
+		end := bytes.IndexByte(rest, '\n') + 1
+		line := rest[:end]
+		rest = rest[end:]
+		if len(line) >= len(lower)+len(": \r\n") && string(line[:len(lower)]) == lower && line[len(lower)] == ':' {
+			return line[len(lower)+2 : end-2]
+		}
+	}
+	return nil
+}
+
+// codecOwns reports whether framing depends on the field, so that only the codec may write it.
+func codecOwns(lower []byte) bool {
+	switch string(lower) {
+	case "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "date", "server", "trailer", "te":
+		return true
+	}
+	return false
+}
