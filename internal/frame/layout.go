@@ -17,6 +17,9 @@ const (
 	MaxChunk = 32 << 10
 	// Align is the alignment of frames.
 	Align = 8
+	// StreamWindow is how many bytes of CHUNK data a response stream may send before its first CREDIT: START does not
+	// have to wait for one, and an engine buffers at most this much for each stream of a slow client.
+	StreamWindow = 256 << 10
 
 	// The common head.
 	Length     = 0  // u32: of the whole frame with its padding
@@ -87,14 +90,14 @@ const (
 
 // BODY and CHUNK: u32 length of the data, the data from PieceData.
 const (
-	PieceLength = 16
-	PieceData   = 24
+	PieceLength = 16 // u32: bytes of data
+	PieceData   = 24 // bytes: the data
 )
 
 // BODYEND and CANCEL: u32 reason. CREDIT and WANT: u32 bytes.
 const (
-	Reason     = 16
-	Bytes      = 16
+	Reason     = 16 // u32: BODYEND and CANCEL: why, ReasonX
+	Bytes      = 16 // u32: CREDIT and WANT: how many more
 	SignalSize = 24
 
 	ReasonComplete = 0 // BODYEND only: the whole body has been sent
