@@ -11,6 +11,7 @@
 package transport
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -84,12 +85,15 @@ type Session interface {
 	Drained()
 
 	// Closed is the last call: the connection is gone and the Conn must not be used again. Err is nil after
-	// Conn.Close, else why: an error of the socket, such as a reset by the peer.
+	// Conn.Close, else why: an error of the socket, such as a reset by the peer, or ErrAborted.
 	Closed(err error)
 }
 
 // Conn is the lower side of one connection. All methods are called on its loop. Output is a bounded-by-the-caller
 // queue of pooled buffers: a Conn never blocks and never refuses bytes, so a session watches Pending.
+//
+// No method of a Conn calls its session: what follows from a method reaches the session later in the turn, or in the
+// next one. After Close or Abort a Conn ignores output.
 type Conn interface {
 	Loop() Loop
 	// ID is unique in the process for as long as it lives.
@@ -120,6 +124,15 @@ type Conn interface {
 	Close()
 	// Abort closes the connection now, dropping pending output, with a reset where the system offers it.
 	Abort()
+}
+
+// ErrAborted is what Session.Closed gets after Conn.Abort and after Group.Close.
+var ErrAborted = errors.New("transport: the connection was aborted")
+
+// Buffered is what a Loop may offer beside the contract for tests and metrics. Call it on the loop.
+type Buffered interface {
+	// Buffers is the number of pooled buffers that connections of the loop hold: 0 when all of them are idle.
+	Buffers() int
 }
 
 // MaxReserve is the largest n for Conn.Reserve, in bytes: a response head of the greatest size allowed fits.
