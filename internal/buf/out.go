@@ -1,0 +1,143 @@
+package buf
+
+// Out is the output queue of a connection: bytes appended at the end by Reserve and Commit or by Write, and taken
+// from the front by the kernel. It is a chain of blocks:
+//
+//	head ──▶ [ consumed │ front bytes │ unused ] ──▶ [ bytes │ unused ] ──▶ tail
+//	         0          r             w
+//
+// Bytes never move while they are queued: what Front and Vectors returned stays valid, and may be read by the
+// kernel, until Consume passes it or Release. An Out whose bytes have all been consumed holds no block.
+//
+// The zero Out is not usable: see Init.
+type Out struct {
+	pool       *Pool
+	head, tail *Block
+	n          int
+}
+
+// stepMax is the largest block that the length of the queue, not the size of a single piece, leads to: a block of
+// this size already makes system calls rare.
+const stepMax = 128 << 10
+
+// Init makes o an empty queue whose blocks come from p.
+func (o *Out) Init(p *Pool) { *o = Out{pool: p} }
+
+// Pending is the number of queued bytes.
+func (o *Out) Pending() int { return o.n }
+
+// Reserve returns an empty slice of capacity ≥ n at the end of the queue, valid until the next call of any method
+// but Pending, Front, Vectors and Consume.
+func (o *Out) Reserve(n int) []byte {
+	t := o.tail
+	if t == nil || len(t.mem)-t.w < n {
+		t = o.grow(n)
+	}
+	return t.mem[t.w:t.w:len(t.mem)]
+}
+
+// Commit appends the first n bytes of the slice that Reserve returned.
+func (o *Out) Commit(n int) {
+	t := o.tail
+	if n < 0 || t == nil && n > 0 || n > 0 && n > len(t.mem)-t.w {
+		panic("buf: commit of more than was reserved")
+	}
+	if n > 0 {
+		t.w += n
+		o.n += n
+	} else if o.n == 0 {
+		o.Release() // reserved, then thought better of it
+	}
+}
+
+// Write copies p to the end of the queue.
+func (o *Out) Write(p []byte) {
+	o.n += len(p)
+	for len(p) > 0 {
+		t := o.tail
+		if t == nil || t.w == len(t.mem) {
+			t = o.grow(min(len(p), stepMax))
+		}
+		c := copy(t.mem[t.w:], p)
+		t.w += c
+		p = p[c:]
+	}
+}
+
+// grow appends a block with at least n bytes. Blocks grow with the queue, so that a long one has few of them.
+func (o *Out) grow(n int) *Block {
+	b := o.pool.Get(max(n, min(o.n, stepMax)))
+	switch t := o.tail; {
+	case t == nil:
+		o.head = b
+	case t.r == t.w && t == o.head:
+		o.pool.Put(t) // empty and too small
+		o.head = b
+	default:
+		t.next = b
+	}
+	o.tail = b
+	return b
+}
+
+// Front returns the bytes of the first block, or nil when the queue is empty.
+func (o *Out) Front() []byte {
+	if o.n == 0 {
+		return nil
+	}
+	o.skip()
+	return o.head.mem[o.head.r:o.head.w]
+}
+
+// skip puts back the blocks at the front that have nothing to send.
+func (o *Out) skip() {
+	for o.head != o.tail && o.head.r == o.head.w {
+		b := o.head
+		o.head = b.next
+		o.pool.Put(b)
+	}
+}
+
+// Vectors appends to dst the pieces of the queue in order, at most cap(dst) - len(dst) of them, and returns it.
+// It never allocates: give it a dst with spare capacity.
+func (o *Out) Vectors(dst [][]byte) [][]byte {
+	for b := o.head; b != nil && len(dst) < cap(dst); b = b.next {
+		if b.r < b.w {
+			dst = append(dst, b.mem[b.r:b.w])
+		}
+	}
+	return dst
+}
+
+// Consume drops the first n bytes of the queue: the kernel has taken them.
+func (o *Out) Consume(n int) {
+	if n < 0 || n > o.n {
+		panic("buf: consume of more than is queued")
+	}
+	o.n -= n
+	if o.n == 0 {
+		o.Release()
+		return
+	}
+	for n > 0 {
+		b := o.head
+		c := min(n, b.w-b.r)
+		b.r += c
+		n -= c
+		if b.r == b.w {
+			o.head = b.next // not the tail: bytes are left behind it
+			o.pool.Put(b)
+		}
+	}
+}
+
+// Release drops everything and puts all blocks back. The kernel must not be reading them any more.
+func (o *Out) Release() {
+	for b := o.head; b != nil; {
+		next := b.next
+		b.next = nil
+		o.pool.Put(b)
+		b = next
+	}
+	o.head, o.tail, o.n = nil, nil, 0
+}
