@@ -15,6 +15,7 @@ type Sources struct {
 
 type source struct {
 	s        Source // nil once removed
+	polled   bool   // Poll was called in this turn
 	prepared bool   // PrepareSleep was called and Awake was not
 }
 
@@ -54,17 +55,23 @@ func (l *Sources) Poll() (worked bool) {
 	l.fresh = false
 	// By index: a callback may append to the list.
 	for i := 0; i < len(l.list); i++ {
-		if e := l.list[i]; e.s != nil && e.s.Poll() {
+		e := l.list[i]
+		if e.s == nil {
+			continue
+		}
+		e.polled = true
+		if e.s.Poll() {
 			worked = true
 		}
 	}
 	return worked
 }
 
-// Flush ends the turn of every source.
+// Flush ends the turn of every source that was polled in it.
 func (l *Sources) Flush() {
 	for i := 0; i < len(l.list); i++ {
-		if e := l.list[i]; e.s != nil {
+		if e := l.list[i]; e.s != nil && e.polled {
+			e.polled = false
 			e.s.Flush()
 		}
 	}
