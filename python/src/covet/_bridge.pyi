@@ -121,14 +121,18 @@ class Bridge:
         ``(place, reason, type)``, such as ``("path.id", "must be an integer", "int")``; all are collected first.
 
         ``failed(request, exception)`` makes the answer to an exception out of a handler: a Problem or a response. It
-        logs what is to be logged. It is also called, with EncodeError, for a result that cannot be serialized.
+        logs what is to be logged. It is also called, with EncodeError, for a result that cannot be serialized. It may
+        return an awaitable of its answer (an ``async def`` exception handler): drive it as a handler is driven. An
+        exception out of that awaitable is given to ``failed`` once more; that second answer is never an awaitable.
 
         ``render(request, value)`` turns a result the extension does not know (not dict, list, tuple, str, bytes, int,
         float, bool, None, Problem or response_type) into one it knows or into one that has ``__aiter__`` or
-        ``__iter__``-streaming semantics decided by ``stream``; it may raise TypeError.
+        ``__iter__``-streaming semantics decided by ``stream``; it may raise TypeError. For a value inside a dict or
+        list it is called as well, so that one function knows every type.
 
         ``stream(exchange, value)`` sends a streamed response: an async generator's or iterator's items, or a
-        response_type whose content is None. It runs in a Task of its own that is the request's task.
+        response_type whose content is None: that one is an async iterable of ``bytes`` itself (``__aiter__``). It
+        runs in a Task of its own that is the request's task.
 
         ``submit(job)`` runs job in the bounded thread pool; it raises when the pool's queue is full (→ 503).
         """
