@@ -1,0 +1,132 @@
+//go:build linux && (amd64 || arm64)
+
+package ringloop
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/covetpy/covet/internal/clock"
+	"github.com/covetpy/covet/internal/transport"
+	"github.com/covetpy/covet/internal/uring"
+)
+
+// listener is a listening socket. One loop accepts for all: with a multishot accept in each loop the kernel wakes the
+// first in its queue most of the time, and a few long-lived connections would all end up on one loop.
+type listener struct {
+	l        *loop
+	open     transport.Listener
+	file     *os.File // the duplicate that is accepted on
+	fd       int
+	acceptor transport.Acceptor
+	unix     bool
+
+	index, gen uint32
+	armed      bool
+	resting    clock.Timer // armed while accepting pauses after the process ran out of descriptors
+	stopping   bool
+	stopped    chan struct{} // closed when the socket is
+}
+
+// listen begins accepting, on the loop.
+func (s *listener) listen() {
+	s.resting.Do = s
+	s.index, s.gen = s.l.listeners.add(s)
+	s.l.lapsed = true
+}
+
+// Fire implements clock.Firer: the rest after a lack of descriptors is over.
+func (s *listener) Fire() { s.l.lapsed = true }
+
+// arm makes the kernel accept. It returns false when the submission queue is full.
+func (s *listener) arm() bool {
+	if s.armed || s.stopping || s.resting.Armed() {
+		return true
+	}
+	s.armed = s.l.ring.Accept(s.fd, unix.SOCK_CLOEXEC, pack(kindAccept, s.gen, s.index))
+	return s.armed
+}
+
+// stop ends accepting, on the loop. The socket is closed when the kernel is done with it.
+func (s *listener) stop() {
+	if s.stopping {
+		return
+	}
+	s.stopping = true
+	s.l.wheel.Unschedule(&s.resting)
+	if s.armed {
+		s.l.cancels = append(s.l.cancels, pack(kindAccept, s.gen, s.index))
+		return
+	}
+	s.l.listeners.remove(s.index)
+	s.finish()
+}
+
+// finish closes the socket. An error of closing a listener changes nothing.
+func (s *listener) finish() {
+	_ = s.file.Close()
+	_ = s.open.L.Close()
+	close(s.stopped)
+}
+
+// accepted handles a completion of an accept.
+func (l *loop) accepted(s *listener, e uring.CQE) {
+	if s == nil {
+		if e.Res >= 0 {
+			_ = unix.Close(int(e.Res))
+		}
+		return
+	}
+	if !e.More() {
+		s.armed = false // for whatever reason, and without further notice: it is armed again, or was to stop
+		l.lapsed = true
+	}
+	if e.Res >= 0 {
+		l.group.place(l, int(e.Res), s)
+	} else {
+		s.failed(unix.Errno(-e.Res))
+	}
+	if s.stopping && !s.armed {
+		l.listeners.remove(s.index)
+		s.finish()
+	}
+}
+
+func (s *listener) failed(errno unix.Errno) {
+	switch errno {
+	case unix.ECANCELED, unix.EINTR, unix.ECONNABORTED:
+		return
+	case unix.EAGAIN:
+		// Someone who shares the socket, such as a successor process, made it non-blocking: accepting on it does not
+		// wait any more. Blocking mode is what the ring needs.
+		_ = unix.SetNonblock(s.fd, false)
+	}
+	// Out of descriptors or memory: the connection stays in the kernel's queue, and asking again at once would spin.
+	if !s.stopping {
+		s.l.Schedule(&s.resting, s.l.now.Add(s.l.group.cfg.AcceptBackoff))
+	}
+}
+
+// admit makes a connection of a descriptor, on the loop that will own it.
+func (l *loop) admit(fd int, a transport.Acceptor, isUnix bool) {
+	if l.ending {
+		_ = unix.Close(fd)
+		l.group.conns.Add(-1)
+		return
+	}
+	c := &conn{l: l, fd: fd, unix: isUnix, id: l.group.nextID()}
+	c.in.Init(l.pool)
+	c.out.Init(l.pool)
+	c.index, c.gen = l.conns.add(c)
+	if !isUnix {
+		// At once: after a reset the kernel does not know it any more, and the access log wants it then, too.
+		c.remote = remoteAddress(fd)
+	}
+	c.sess = a.Accept(c)
+	if c.sess == nil {
+		c.out.Release()
+		c.end(nil)
+	}
+	c.markDirty()
+}
