@@ -1,0 +1,15 @@
+package netloop
+
+import (
+	"testing"
+
+	"github.com/covetpy/covet/internal/transport"
+	"github.com/covetpy/covet/internal/transport/transporttest"
+)
+
+func TestContract(t *testing.T) { transporttest.Run(t, New) }
+
+// TestContractPortable runs what systems without raw descriptors get, on this one.
+func TestContractPortable(t *testing.T) {
+	transporttest.Run(t, func(cfg transport.Config) (transport.Group, error) { return newGroup(cfg, newPortable) })
+}
