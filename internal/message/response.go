@@ -138,3 +138,11 @@ func codecOwns(lower []byte) bool {
 	}
 	return false
 }
+
+// CopyFrom makes r a copy of o, without its Body, in memory of r: for a handler that prepares the response off the
+// loop while the loop may need its own.
+func (r *Response) CopyFrom(o *Response) {
+	fields := append(r.fields[:0], o.fields...)
+	*r = *o
+	r.Body, r.fields = nil, fields
+}
