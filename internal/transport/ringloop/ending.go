@@ -37,14 +37,14 @@ func (l *loop) ended() bool {
 	if l.err != nil {
 		return true // the ring does not work: nothing more will complete
 	}
-	return l.conns.used == 0 && l.listeners.used == 0 && l.mail.Empty() || time.Now().After(l.until)
+	return l.conns.used == 0 && l.listeners.used == 0 || time.Now().After(l.until)
 }
 
 var errStuck = errors.New("ringloop: completions are missing: memory was given up")
 
 // shut frees what the loop held.
 func (l *loop) shut() {
-	l.nap.Store(false)
+	l.mail.Drain()      // once: a task that posts itself must not keep the loop
 	_ = l.ring.Submit() // the last closes
 	clean := l.conns.used == 0
 	for i := range l.conns.slots {

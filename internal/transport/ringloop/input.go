@@ -108,8 +108,9 @@ func (l *loop) offer(c *conn) {
 	l.tellEOF(c)
 }
 
+// tellEOF tells the end of input once everything before it has been offered: what arrived beyond MaxInput has not.
 func (l *loop) tellEOF(c *conn) {
-	if c.peerEOF && !c.eofTold && !c.paused && !c.closing {
+	if c.peerEOF && !c.eofTold && !c.paused && !c.closing && c.in.Len() <= l.group.cfg.MaxInput {
 		c.eofTold = true
 		c.sess.EOF()
 	}
