@@ -92,3 +92,30 @@ func (d *Doorbell) Close() error {
 	}
 	return err
 }
+
+// Duplicate returns another descriptor of the same file, for a child process; the caller closes it. It must be called
+// before anybody rings or waits: the file is blocking for a moment, lest the runtime's poller takes the duplicate.
+func Duplicate(f *os.File) (*os.File, error) {
+	fd := int(f.Fd())
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return nil, fmt.Errorf("shm: duplicate: %w", err)
+	}
+	copied, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("shm: duplicate: %w", err)
+	}
+	if flags&unix.O_NONBLOCK == 0 {
+		return os.NewFile(uintptr(copied), f.Name()), nil
+	}
+	if err := unix.SetNonblock(fd, false); err != nil {
+		_ = unix.Close(copied) // the first error is the one to report
+		return nil, fmt.Errorf("shm: duplicate: %w", err)
+	}
+	duplicate := os.NewFile(uintptr(copied), f.Name())
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = duplicate.Close()
+		return nil, fmt.Errorf("shm: duplicate: %w", err)
+	}
+	return duplicate, nil
+}

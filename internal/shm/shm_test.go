@@ -131,3 +131,28 @@ func TestRingDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestDuplicateRingsTheSameDoorbell(t *testing.T) {
+	d, err := NewDoorbell()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
+	f, err := Duplicate(d.RingEnd())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	if !d.Answer() {
+		t.Error("the duplicate did not ring")
+	}
+	_ = f.Fd() // exec asks for it
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if d.Answer() { // would block for ever if the file had become blocking
+		t.Error("rung again")
+	}
+}

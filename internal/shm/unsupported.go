@@ -60,3 +60,6 @@ func (*Doorbell) Answer() bool { return false }
 
 // Close does nothing.
 func (*Doorbell) Close() error { return nil }
+
+// Duplicate returns errors.ErrUnsupported.
+func Duplicate(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }
