@@ -146,38 +146,56 @@ func (l *loop) post(do func()) {
 	l.Post(&c.task)
 }
 
-var errClosed = errors.New("ringloop: the group is closed")
+var errClosed = errors.New("the group is closed")
 
-// Listen implements transport.Group. It must not be called on a loop.
+// Listen implements transport.Group. It must not be called on a loop. The listener is closed when it fails.
 func (g *group) Listen(ln transport.Listener, a transport.Acceptor) error {
+	s, err := prepare(ln, a)
+	if err == nil {
+		err = g.start(s)
+	}
+	if err != nil {
+		if s != nil {
+			_ = s.file.Close()
+		}
+		_ = ln.L.Close()
+		return fmt.Errorf("ringloop: listen: %w", err)
+	}
+	return nil
+}
+
+// prepare makes the socket of ln ready for a ring. The listener that it returns with an error has only its file.
+func prepare(ln transport.Listener, a transport.Acceptor) (*listener, error) {
 	f, err := ln.File()
 	if err != nil {
-		return fmt.Errorf("ringloop: listen: %w", err)
+		return nil, err
 	}
-	fd := int(f.Fd()) // puts the socket into blocking mode, as Accept needs it
-	if err := unix.SetNonblock(fd, false); err != nil {
-		_ = f.Close()
-		return fmt.Errorf("ringloop: listen: %w", err)
+	s := &listener{open: ln, file: f, fd: int(f.Fd()), acceptor: a, stopped: make(chan struct{})}
+	_, s.unix = ln.L.(*net.UnixListener)
+	// Accept needs it, and accepted sockets are in blocking mode anyway: the ring waits, nobody else does.
+	if err := unix.SetNonblock(s.fd, false); err != nil {
+		return s, err
 	}
-	_, isUnix := ln.L.(*net.UnixListener)
-	if !isUnix {
+	if !s.unix {
 		// Accepted sockets inherit it. Answers are written once a turn: waiting for more bytes only delays them.
-		if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
-			_ = f.Close()
-			return fmt.Errorf("ringloop: listen: no delay: %w", err)
+		if err := unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+			return s, fmt.Errorf("no delay: %w", err)
 		}
 	}
+	return s, nil
+}
+
+// start gives s to a loop, in turns.
+func (g *group) start(s *listener) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		_ = f.Close()
 		return errClosed
 	}
-	l := g.loops[g.opened%len(g.loops)]
+	s.l = g.loops[g.opened%len(g.loops)]
 	g.opened++
-	s := &listener{l: l, open: ln, file: f, fd: fd, acceptor: a, unix: isUnix, stopped: make(chan struct{})}
 	g.open = append(g.open, s)
-	l.post(s.listen)
+	s.l.post(s.listen)
 	return nil
 }
 
