@@ -207,8 +207,8 @@ func (g *group) place(from *loop, fd int, s *listener) {
 		return
 	}
 	to := g.loops[g.turns.Add(1)%uint64(len(g.loops))]
-	if to == from {
-		to.admit(fd, s.acceptor, s.unix)
+	if to == from || to.broken.Load() {
+		from.admit(fd, s.acceptor, s.unix)
 		return
 	}
 	to.post(func() { to.admit(fd, s.acceptor, s.unix) })

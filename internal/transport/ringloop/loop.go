@@ -58,6 +58,7 @@ type loop struct {
 	rung uint64      // how often a poster has taken, or will have taken, the right to ring it
 	nap  atomic.Bool // the loop sleeps, or is about to
 
+	broken atomic.Bool   // the ring failed: the loop takes no more connections
 	exited chan struct{} // closed when the thread is gone
 	err    error         // why it failed; read after exited
 }
@@ -146,6 +147,7 @@ func (l *loop) run() {
 func (l *loop) check(err error) {
 	if err != nil && l.err == nil {
 		l.err = fmt.Errorf("ringloop: loop %d: %w", l.index, err)
+		l.broken.Store(true)
 		l.endAll()
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -324,6 +325,22 @@ func TestBusyConnectionsDoNotStarveTheRest(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
+}
+
+// A collection stops every thread that runs Go code: a sleeping loop must not be one of them.
+func TestCollectionsWhileAsleep(t *testing.T) {
+	g := startGroup(t, transport.Config{Loops: 2}, defaultTuning())
+	c := dial(t, serve(t, g, "127.0.0.1:0", lines(false, nil)))
+	got := make([]byte, 2)
+	for range 20 {
+		runtime.GC()
+		if _, err := c.Write([]byte("x\n")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, got); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 type fireFunc func()
