@@ -10,3 +10,7 @@ import (
 )
 
 func TestContract(t *testing.T) { transporttest.Run(t, epollloop.New) }
+
+func TestAllocations(t *testing.T) { transporttest.Allocations(t, epollloop.New) }
+
+func BenchmarkRoundTrip(b *testing.B) { transporttest.Benchmark(b, epollloop.New) }

@@ -39,7 +39,6 @@ type conn struct {
 	canRead  mailbox.Task  // the reader's word
 	canWrite mailbox.Task  // the writer's
 	want     chan struct{} // asks the reader to wait once more; closed at the end
-	awaitErr error         // the reader's; the loop's from the post of canRead to the next want
 
 	readable bool // take may be tried: the reader does not wait
 	blocked  bool // the writer waits for room: put must not be tried
@@ -100,8 +99,7 @@ func (c *conn) Run() {
 // awaitInput is the reader: it waits when it is asked to, and says when the wait is over.
 func (c *conn) awaitInput() {
 	for range c.want {
-		c.awaitErr = c.wire.await()
-		if errors.Is(c.awaitErr, net.ErrClosed) {
+		if errors.Is(c.wire.await(), net.ErrClosed) {
 			return
 		}
 		c.loop.Post(&c.canRead)
@@ -121,13 +119,15 @@ func (r *onReadable) Run() {
 		return
 	}
 	c.loop.event()
-	if c.awaitErr != nil {
-		// The peer is gone, and all input before that was taken. A paused session is told as well: a handler works
-		// for that peer.
-		c.destroy(c.awaitErr)
+	c.readable = true
+	if !c.offering() {
+		// Reading would tell an error, after the input before it. Where nobody reads, the peer's going must not wait
+		// until somebody does: a handler works for it meanwhile.
+		if err := c.wire.broken(); err != nil {
+			c.destroy(err)
+		}
 		return
 	}
-	c.readable = true
 	c.read()
 }
 

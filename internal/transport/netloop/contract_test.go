@@ -13,3 +13,7 @@ func TestContract(t *testing.T) { transporttest.Run(t, New) }
 func TestContractPortable(t *testing.T) {
 	transporttest.Run(t, func(cfg transport.Config) (transport.Group, error) { return newGroup(cfg, newPortable) })
 }
+
+func TestAllocations(t *testing.T) { transporttest.Allocations(t, New) }
+
+func BenchmarkRoundTrip(b *testing.B) { transporttest.Benchmark(b, New) }

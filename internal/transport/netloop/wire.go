@@ -9,12 +9,15 @@ import (
 // errAgain says that take or put would have to wait.
 var errAgain = errors.New("netloop: not now")
 
-// wire moves the bytes of one connection. Take and put are called on the loop and do not block; await and awaitPut
-// are called on a goroutine of the connection's own. Await and take never run at the same time, nor do awaitPut and
-// put: the loop hands the turn over and gets it back by a task.
+// wire moves the bytes of one connection. Take, broken and put are called on the loop and do not block; await and
+// awaitPut are called on a goroutine of the connection's own. Await never runs at the same time as take or broken,
+// nor awaitPut as put: the loop hands the turn over and gets it back by a task. An error of await or awaitPut that is
+// not net.ErrClosed is told again by the call that follows.
 type wire interface {
-	// await blocks until take has something to tell. Its error is one that take would not tell any more.
+	// await blocks until take has something to tell.
 	await() error
+	// broken returns the socket's error, if that is what take would tell once the input before it is taken.
+	broken() error
 	// take reads into p: errAgain when there is nothing, io.EOF at the end.
 	take(p []byte) (int, error)
 	// awaitPut blocks until put should be tried again.
@@ -51,6 +54,13 @@ func (p *portable) await() error {
 	p.r, p.w = 0, 0
 	p.w, p.err = p.nc.Read(p.stash[:])
 	return nil
+}
+
+func (p *portable) broken() error {
+	if p.r < p.w || p.err == io.EOF {
+		return nil
+	}
+	return p.err
 }
 
 func (p *portable) take(b []byte) (int, error) {

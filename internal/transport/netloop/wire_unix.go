@@ -19,12 +19,15 @@ import (
 type raw struct {
 	rc syscall.RawConn
 
-	peek, read func(fd uintptr) bool
-	in         []byte
-	inN        int
-	inErr      error
+	input, read func(fd uintptr) bool
+	failed      func(fd uintptr)
+	inPoll      [1]unix.PollFd
+	in          []byte
+	inN         int
+	inErr       error
 
 	room, write func(fd uintptr) bool
+	outPoll     [1]unix.PollFd
 	out         []byte
 	outN        int
 	outErr      error
@@ -43,33 +46,15 @@ func newWire(nc net.Conn) wire {
 		return newPortable(nc)
 	}
 	w := &raw{rc: rc}
-	w.peek = func(fd uintptr) bool {
-		// One byte looked at and left there. The poller tells edges only, and an edge from before the wait began is
-		// forgotten: without this look it could be waited for for ever.
-		var one [1]byte
-		for {
-			_, _, err := unix.Recvfrom(int(fd), one[:], unix.MSG_PEEK)
-			switch {
-			case errors.Is(err, unix.EINTR):
-			case errors.Is(err, unix.EAGAIN):
-				return false
-			default:
-				w.inErr = err // the kernel tells an error once: keep it for the loop
-				return true
-			}
-		}
-	}
+	// A look before the wait: the poller tells edges only, and an edge from before the wait began is forgotten.
+	w.input = func(fd uintptr) bool { return ready(&w.inPoll, fd, unix.POLLIN) }
+	w.room = func(fd uintptr) bool { return ready(&w.outPoll, fd, unix.POLLOUT) }
 	w.read = func(fd uintptr) bool {
 		for {
 			if w.inN, w.inErr = unix.Read(int(fd), w.in); !errors.Is(w.inErr, unix.EINTR) {
 				return true
 			}
 		}
-	}
-	w.room = func(fd uintptr) bool {
-		p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-		n, err := unix.Poll(p[:], 0)
-		return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
 	}
 	w.write = func(fd uintptr) bool {
 		for {
@@ -78,15 +63,33 @@ func newWire(nc net.Conn) wire {
 			}
 		}
 	}
+	w.failed = func(fd uintptr) {
+		n, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		if w.inErr = err; err == nil && n != 0 {
+			w.inErr = unix.Errno(n)
+		}
+	}
 	return w
 }
 
-func (w *raw) await() error {
-	w.inErr = nil
-	if err := w.rc.Read(w.peek); err != nil {
+// ready reports whether the descriptor is, for events or because of an error.
+func ready(p *[1]unix.PollFd, fd uintptr, events int16) bool {
+	p[0] = unix.PollFd{Fd: int32(fd), Events: events}
+	for {
+		n, err := unix.Poll(p[:], 0)
+		if !errors.Is(err, unix.EINTR) {
+			return n > 0 || err != nil // what is wrong is told by the attempt that follows
+		}
+	}
+}
+
+func (w *raw) await() error { return w.rc.Read(w.input) }
+
+func (w *raw) broken() error {
+	if err := w.rc.Control(w.failed); err != nil || w.inErr == nil {
 		return err
 	}
-	return os.NewSyscallError("recv", w.inErr)
+	return os.NewSyscallError("socket", w.inErr)
 }
 
 func (w *raw) take(p []byte) (int, error) {
