@@ -316,6 +316,54 @@ func resumeOffersUnread(t *testing.T, newGroup NewGroup) {
 	c.expect("abcdefgh")
 }
 
+// resumeWithinTurn resumes from a source, as the bridge does when an answer is complete: the next message is taken
+// up in the same turn.
+func resumeWithinTurn(t *testing.T, newGroup NewGroup) {
+	const messages = 50
+	h := start(t, newGroup, transport.Config{})
+	l := h.group.Loops()[0]
+	var (
+		waiting *probe // paused with unread input
+		resumed bool   // in the last Poll
+		taken   int
+	)
+	done := make(chan struct{}, 1)
+	s := &source{t: t}
+	s.poll = func() bool {
+		if resumed {
+			t.Error("the turn ended without an offer of the unread input")
+			resumed = false
+		}
+		if waiting == nil {
+			return false
+		}
+		p := waiting
+		waiting, resumed = nil, true
+		p.resume()
+		return true
+	}
+	h.attach(l, s, newDoorbell(t))
+	addr := h.serve(probes(t, func(p *probe) {
+		p.data = func(p *probe, in []byte) int {
+			if taken == 0 && len(in) < messages {
+				return 0 // until all of them are there
+			}
+			resumed = false
+			if taken++; taken == messages {
+				done <- struct{}{}
+				return 1
+			}
+			p.pause()
+			waiting = p
+			return 1
+		}
+	}))
+	c := dial(t, addr)
+	c.send(make([]byte, messages))
+	within(t, done, "every message is taken")
+	h.detach(l, s)
+}
+
 func eofComesAfterData(t *testing.T, newGroup NewGroup) {
 	h := start(t, newGroup, transport.Config{})
 	addr := h.serve(probes(t, func(p *probe) {

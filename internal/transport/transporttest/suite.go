@@ -51,6 +51,7 @@ var contract = []promise{
 	{"Input/PauseStopsReading", pauseStopsReading},
 	{"Input/PauseInAccept", pauseInAccept},
 	{"Input/ResumeOffersUnreadInput", resumeOffersUnread},
+	{"Input/ResumeWithinTheTurn", resumeWithinTurn},
 	{"Input/EOFComesAfterData", eofComesAfterData},
 	{"Input/EOFWaitsForResume", eofWaitsForResume},
 	{"Output/AtTheEndOfTheTurn", outputAtEndOfTurn},
