@@ -3,6 +3,7 @@
 package epollloop
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -248,17 +249,18 @@ func (c *conn) read() {
 			c.in.Filled(max(n, 0))
 		}
 		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			c.readable = false
-			return
-		case err != nil:
-			c.destroy(os.NewSyscallError("epollloop: read", err))
-			return
-		case n == 0:
+		case err == nil && n > 0:
+		case err == nil:
 			c.readable, c.eof = false, true
 			c.session.EOF()
+			return
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EAGAIN):
+			c.readable = false
+			return
+		default:
+			c.destroy(os.NewSyscallError("epollloop: read", err))
 			return
 		}
 		// A stream that gave less than was asked for is empty (epoll(7)), and an edge is owed to us, unless an end
@@ -310,15 +312,15 @@ func (c *conn) flush() {
 		}
 		n, err := c.send()
 		switch {
-		case err == unix.EINTR:
-		case err == unix.EAGAIN:
-			c.blocked = true
-		case err != nil:
-			c.destroy(os.NewSyscallError("epollloop: write", err))
-			return
-		default:
+		case err == nil:
 			c.out.Consume(n)
 			budget -= n
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			c.blocked = true
+		default:
+			c.destroy(os.NewSyscallError("epollloop: write", err))
+			return
 		}
 	}
 	if c.out.Pending() > 0 {

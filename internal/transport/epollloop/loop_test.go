@@ -4,6 +4,7 @@ package epollloop
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -170,7 +171,7 @@ func TestWakeNeverRingsAClosedDescriptor(t *testing.T) {
 		}
 		wg.Wait()
 		var b [8]byte
-		if n, err := unix.Read(other, b[:]); err != unix.EAGAIN {
+		if n, err := unix.Read(other, b[:]); !errors.Is(err, unix.EAGAIN) {
 			t.Errorf("somebody else's descriptor was rung: %d, %v", n, err)
 		}
 		_ = unix.Close(other)

@@ -273,14 +273,15 @@ func (c *conn) read() {
 			c.in.Filled(n)
 		}
 		switch {
-		case err == errAgain:
+		case err == nil:
+		case errors.Is(err, errAgain):
 			c.ask()
 			return
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			c.eof = true
 			c.session.EOF()
 			return
-		case err != nil:
+		default:
 			c.destroy(err)
 			return
 		}
@@ -333,15 +334,15 @@ func (c *conn) flush() {
 		}
 		n, err := c.wire.put(c.out.Front())
 		switch {
-		case err == errAgain:
-			c.blocked = true
-			c.loop.g.guests.Go(c.awaitRoom)
-		case err != nil:
-			c.destroy(err)
-			return
-		default:
+		case err == nil:
 			c.out.Consume(n)
 			budget -= n
+		case errors.Is(err, errAgain):
+			c.blocked = true
+			c.loop.g.guests.Go(c.awaitRoom)
+		default:
+			c.destroy(err)
+			return
 		}
 	}
 	if c.out.Pending() > 0 {

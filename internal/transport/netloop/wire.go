@@ -57,7 +57,7 @@ func (p *portable) await() error {
 }
 
 func (p *portable) broken() error {
-	if p.r < p.w || p.err == io.EOF {
+	if p.r < p.w || errors.Is(p.err, io.EOF) {
 		return nil
 	}
 	return p.err

@@ -135,7 +135,7 @@ func idleHoldsNoBuffer(t *testing.T, newGroup NewGroup) {
 		}
 	}))
 	l := h.group.Loops()[0]
-	var clients []*client
+	clients := make([]*client, 0, 50)
 	for range 50 {
 		c := dial(t, addr)
 		c.roundTrip()

@@ -81,7 +81,7 @@ func maxConns(t *testing.T, newGroup NewGroup) {
 		p.echo()
 		p.closed = func(*probe, error) { open.Add(-1) }
 	}))
-	var held []*client
+	held := make([]*client, 0, limit)
 	for range limit {
 		c := dial(t, addr)
 		c.roundTrip()

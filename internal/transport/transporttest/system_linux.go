@@ -1,6 +1,7 @@
 package transporttest
 
 import (
+	"errors"
 	"net"
 	"os"
 	"syscall"
@@ -89,7 +90,7 @@ func outOfDescriptors(t *testing.T, newGroup NewGroup) {
 	var one [1]byte
 	for {
 		n, err := unix.Read(fd, one[:])
-		if err == unix.EINTR {
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if n != 1 || err != nil || one[0] != '?' {
