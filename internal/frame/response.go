@@ -8,7 +8,7 @@ import (
 
 // Response is a RESPONSE or START frame, checked. Fields and Body are views into it.
 type Response struct {
-	Status int
+	Status int // any number of 16 bits: what an application chose
 	Type   message.ContentType
 	Fields Fields
 	Body   []byte // RESPONSE only
@@ -39,12 +39,6 @@ func Next(block []byte) (name, value, rest []byte, ok bool) {
 	return block[:n:n], block[n : n+v : n+v], block[n+v:], true
 }
 
-// Bounds of a status code that a worker may answer with: interim responses are the engine's.
-const (
-	minStatus = 200
-	maxStatus = 999
-)
-
 // ParseResponse checks a RESPONSE or START frame.
 func ParseResponse(f []byte) (Response, error) {
 	if len(f) < ResponseSize {
@@ -62,8 +56,6 @@ func ParseResponse(f []byte) (Response, error) {
 	}
 	body, ok := span(f, ResponseBody)
 	switch {
-	case r.Status < minStatus || r.Status > maxStatus:
-		return Response{}, &Error{f[Type], "its status is impossible"}
 	case r.Type >= message.ContentCount:
 		return Response{}, &Error{f[Type], "its content type has no meaning"}
 	case !ok || len(body) > MaxInline:
@@ -107,9 +99,6 @@ func ParseError(f []byte) (Problem, error) {
 	p.Details, ok[2] = span(f, ErrorDetails)
 	if ok != [3]bool{true, true, true} {
 		return Problem{}, &Error{f[Type], "its texts do not fit"}
-	}
-	if p.Status < minStatus || p.Status > maxStatus {
-		return Problem{}, &Error{f[Type], "its status is impossible"}
 	}
 	return p, nil
 }
