@@ -28,7 +28,8 @@ def dumps(value: object, default: Callable[[Any], Any] | None = None, /) -> byte
     """JSON text of value, as ``json.dumps(value, separators=(",", ":"), ensure_ascii=False)`` would give.
 
     NaN and infinities raise EncodeError, as do cycles (depth over 200), lone surrogates and unknown types that
-    ``default`` does not turn into known ones (it raises TypeError for those). Keys must be str, int, float, bool or None.
+    ``default`` does not turn into known ones (it raises TypeError for those). Keys must be str, int, float, bool or
+    None.
     """
 
 class Request:
@@ -86,7 +87,9 @@ class Exchange:
 
     @property
     def request(self) -> Request: ...
-    def start(self, status: int, headers: Sequence[tuple[str, str]], content_type: str | None, length: int | None, /) -> None: ...
+    def start(
+        self, status: int, headers: Sequence[tuple[str, str]], content_type: str | None, length: int | None, /
+    ) -> None: ...
     def write(self, data: bytes | bytearray | memoryview, /) -> Awaitable[None]:
         """Sends a piece; completes when there is credit for more. Raises ClientGone."""
     def end(self, aborted: bool = False, /) -> None: ...
@@ -94,7 +97,9 @@ class Exchange:
 class Bridge:
     """One worker's end of the region. Used on the event loop's thread, except for what says otherwise."""
 
-    def __init__(self, region_fd: int, doorbell_fd: int, answer_fds: Sequence[int], *, credit: int, spin_us: int = 0) -> None:
+    def __init__(
+        self, region_fd: int, doorbell_fd: int, answer_fds: Sequence[int], *, credit: int, spin_us: int = 0
+    ) -> None:
         """Maps the region and checks its magic and version; raises BridgeError with the reason.
 
         ``credit`` is how many exchanges this worker takes at once. The descriptors stay the caller's.

@@ -1,0 +1,144 @@
+"""The request as a handler sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from covet import _bridge
+from covet._body import cached_decoder, decode_json
+from covet._convert import convert_text
+from covet._cookies import Cookies
+from covet._headers import Headers
+from covet._pattern import Parameter, Pattern
+from covet._plan import Source
+from covet._query import QueryParams
+from covet._state import State
+from covet._url import URL, Address
+
+if TYPE_CHECKING:
+    from covet._app import App
+
+    _Base = _bridge.Request
+else:
+    _Base = object
+
+__all__ = ["Request", "RequestMembers"]
+
+T = TypeVar("T")
+
+
+class RequestMembers(_Base):
+    """What is made from the extension's properties; apart from them, so that it can be tested without an engine."""
+
+    _app: ClassVar[App | None] = None
+
+    @property
+    def app(self) -> App:
+        """The application that answers this request."""
+        if self._app is None:
+            raise RuntimeError("the request does not belong to an application")
+        return self._app
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields."""
+        return self._once("headers", lambda: Headers.from_raw(self.raw_headers))
+
+    @property
+    def query(self) -> QueryParams:
+        """The query parameters, as text."""
+        return self._once("query", lambda: QueryParams(self.query_string))
+
+    @property
+    def query_params(self) -> QueryParams:
+        """The same as ``query``."""
+        return self.query
+
+    @property
+    def cookies(self) -> Cookies:
+        """The cookies."""
+        # HTTP/2 clients may split the field (RFC 9113 section 8.2.3).
+        return self._once("cookies", lambda: Cookies(self.headers.get_list("cookie")))
+
+    @property
+    def path_params(self) -> dict[str, Any]:
+        """The path parameters by name, converted as the handler's signature says, else as the path does."""
+        return self._once("path_params", self._path_params)
+
+    @property
+    def state(self) -> State:
+        """A place for what belongs to this request."""
+        return self._once("state", State)
+
+    @property
+    def url(self) -> URL:
+        """The URL, as the client wrote it."""
+        return self._once(
+            "url",
+            lambda: URL(
+                self.scheme, self.authority, self.raw_path.decode("latin-1"), self.query_string.decode("latin-1")
+            ),
+        )
+
+    @property
+    def client(self) -> Address | None:
+        """The other end of the connection: None for a Unix socket."""
+        client = super().client
+        return None if client is None else Address(*client)
+
+    async def text(self) -> str:
+        """The whole body as text, in UTF-8 or the charset of Content-Type; undecodable bytes become U+FFFD."""
+        body = await self.body()
+        charset = "utf-8"
+        for parameter in (self.header("content-type") or "").split(";")[1:]:
+            name, _, value = parameter.partition("=")
+            if name.strip().lower() == "charset":
+                charset = value.strip().strip('"')
+        try:
+            return body.decode(charset, "replace")
+        except LookupError:
+            return body.decode("utf-8", "replace")
+
+    async def json(self, type: Any = Any) -> Any:
+        """The body decoded from JSON, to ``type`` when one is given.
+
+        BadRequest when it is not JSON, ValidationError when it does not fit the type. The Content-Type is not looked
+        at.
+        """
+        body = await self.body()
+        return decode_json(body) if type is Any else cached_decoder(type)(body, "body")
+
+    def _once(self, name: str, make: Callable[[], T]) -> T:
+        # Instances are made without __init__; what is derived is kept in their dict.
+        members: dict[str, Any] = self.__dict__
+        if name not in members:
+            members[name] = make()
+        value: T = members[name]
+        return value
+
+    def _path_params(self) -> dict[str, Any]:
+        plan = self.plan
+        texts = self.raw_path_params
+        values: dict[str, Any] = {
+            parameter.name: _by_kind(parameter, text)
+            for parameter, text in zip(Pattern.parse(plan.path).parameters, texts, strict=True)
+        }
+        for param in plan.params:
+            if param.source is Source.PATH:
+                text = texts[param.index]
+                values[param.key] = convert_text(param.convert, param.call, text)
+        return values
+
+
+def _by_kind(parameter: Parameter, text: str) -> Any:
+    # Only int and float: the engine has checked those; a UUID without a signature stays text.
+    return {"int": int, "float": float}.get(parameter.kind, str)(text)
+
+
+class Request(RequestMembers, _bridge.Request):
+    """A request. A handler gets it by annotating a parameter with this class.
+
+    Nothing is decoded before it is asked for: ``method``, ``path``, ``headers``, ``query``, ``cookies``,
+    ``path_params``, ``client``, ``await request.body()``, ``async for piece in request.stream()``.
+    """
