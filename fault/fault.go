@@ -4,6 +4,8 @@
 // An [Error] is returned, wrapped with %w where something is to be added, and rendered in one place: see [AppendBody].
 package fault
 
+//go:generate go run ../internal/tools/faultgen -root ..
+
 import (
 	"errors"
 	"net/http"
