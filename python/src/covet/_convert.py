@@ -111,7 +111,8 @@ def convert_text(convert: Convert, call: Callable[[str], Any] | None, text: str)
             return _to_float(text)
         case Convert.BOOL:
             return _to_bool(text)
-    return text
+        case _:
+            return text
 
 
 def _base(annotation: Any) -> Conversion | None:

@@ -54,8 +54,8 @@ class Router:
     ) -> Callable[[Handler], Handler]:
         """Registers the decorated function for the methods.
 
-        ``status_code`` is that of a result that is not a Response; by default 200, or 204 for None. ``name`` is for
-        ``url_path_for``; by default the function's.
+        ``status_code`` is that of a result that is not a Response; by default (or 200) it is 200, and 204 for None.
+        ``name`` is for ``url_path_for``; by default the function's.
         """
         if isinstance(methods, str):
             raise TypeError("methods is a list of names, not one str")
