@@ -125,10 +125,16 @@ func expectBuffers(t *testing.T, l transport.Loop, n int) {
 
 func idleHoldsNoBuffer(t *testing.T, newGroup NewGroup) {
 	h := start(t, newGroup, transport.Config{})
+	reserved := make(chan struct{}, 1)
 	addr := h.serve(probes(t, func(p *probe) {
 		p.data = func(p *probe, in []byte) int {
-			if in[0] == 'K' && len(in) < 2 {
+			switch {
+			case in[0] == 'K' && len(in) < 2:
 				return 0 // kept
+			case in[0] == 'R':
+				_ = append(p.conn.Reserve(100), "thought better of it"...)
+				reserved <- struct{}{}
+				return len(in)
 			}
 			p.write(in)
 			return len(in)
@@ -147,6 +153,10 @@ func idleHoldsNoBuffer(t *testing.T, newGroup NewGroup) {
 	expectBuffers(t, l, 1)
 	clients[0].send([]byte("K"))
 	clients[0].expect("KK")
+	expectBuffers(t, l, 0)
+	// A reservation that was not used is none.
+	clients[0].send([]byte("R"))
+	within(t, reserved, "the session reserves")
 	expectBuffers(t, l, 0)
 	clients[1].send([]byte("K"))
 	expectBuffers(t, l, 1)

@@ -1,6 +1,7 @@
 package transporttest
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
 
@@ -203,6 +204,43 @@ func prepareSleepRefused(t *testing.T, newGroup NewGroup) {
 		}
 	})
 	h.detach(l, s)
+}
+
+// rungWhileFallingAsleep rings right after the announcement: the moment at which the other side's ring counts most.
+func rungWhileFallingAsleep(t *testing.T, newGroup NewGroup) {
+	for _, kind := range doorbells(t) {
+		t.Run(kind.name, func(t *testing.T) {
+			const times = 200
+			h := start(t, newGroup, transport.Config{})
+			l := h.group.Loops()[0]
+			b := kind.make(t)
+			polls, rings := 0, 0
+			done := make(chan struct{}, 1)
+			s := &source{t: t}
+			s.poll = func() bool {
+				if polls++; polls > times && rings == times {
+					select {
+					case done <- struct{}{}:
+					default:
+					}
+				}
+				return false
+			}
+			s.prepare = func() bool {
+				if rings < times {
+					rings++
+					b.ring()
+					for range rings % 8 {
+						runtime.Gosched() // others may get ahead of the loop here
+					}
+				}
+				return true
+			}
+			h.attach(l, s, b)
+			within(t, done, "a ring before the loop blocks leads to another turn")
+			h.detach(l, s)
+		})
+	}
 }
 
 func flushedBeforeSleep(t *testing.T, newGroup NewGroup) {

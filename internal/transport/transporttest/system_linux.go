@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -42,6 +43,10 @@ func outOfDescriptors(t *testing.T, newGroup NewGroup) {
 	addr := h.serve(echo(t)).(*net.TCPAddr)
 	other := dial(t, addr)
 	other.roundTrip()
+	l := h.group.Loops()[0]
+	var sleeps atomic.Int64
+	s := &source{t: t, prepare: func() bool { sleeps.Add(1); return true }}
+	h.attach(l, s, newDoorbell(t))
 
 	// A client that needs no further descriptor of the process.
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -83,6 +88,11 @@ func outOfDescriptors(t *testing.T, newGroup NewGroup) {
 		t.Fatalf("connect: %v", err)
 	}
 	settle(other) // open connections are served meanwhile
+	before := sleeps.Load()
+	eventually(t, "a loop that cannot accept sleeps instead of trying again and again", func() bool {
+		other.roundTrip() // wakes it, so that it has a reason to fall asleep again
+		return sleeps.Load() > before
+	})
 	restore()
 	if _, err := unix.Write(fd, []byte("?")); err != nil {
 		t.Fatalf("write: %v", err)
@@ -96,6 +106,7 @@ func outOfDescriptors(t *testing.T, newGroup NewGroup) {
 		if n != 1 || err != nil || one[0] != '?' {
 			t.Fatalf("read %q, %v: the connection was not accepted after the shortage", one[:n], err)
 		}
+		h.detach(l, s)
 		return
 	}
 }
