@@ -29,6 +29,7 @@ type Ctx struct {
 	// depth counts the links of the chain that were reached, passed those whose After is still to run.
 	depth, passed int
 	replied       bool
+	starting      bool // the head of a streamed response is about to go out
 	started       bool // the head of a streamed response is out
 	finished      bool
 	off           bool // the handler runs off the loop
@@ -54,7 +55,7 @@ func (c *Ctx) begin(a *App, x *message.Exchange) {
 	c.id = x.RequestID
 	c.allow = ""
 	c.depth, c.passed = 0, 0
-	c.replied, c.started, c.finished, c.off = false, false, false, false
+	c.replied, c.starting, c.started, c.finished, c.off = false, false, false, false, false
 	c.bad = nil
 	if cap(c.buf) > maxKept {
 		c.buf = nil
@@ -84,6 +85,9 @@ func (c *Ctx) descend() {
 	switch {
 	case ep.async != nil:
 		if err := c.begun(ep.async); err != nil {
+			if c.finished {
+				c.report(err, 0) // it panicked after its answer
+			}
 			c.Finish(err)
 		}
 		if !c.finished {
@@ -169,8 +173,11 @@ func (c *Ctx) Finish(err error) {
 // has run up. False means that the chain has put another response in its place and the exchange is over: the
 // handler forgets it. After true the handler goes on with the Stream of the Exchange, and calls Ended at last.
 func (c *Ctx) Start() (streaming bool) {
-	c.replied = true
-	if c.ascend(nil); c.res.Body != nil {
+	// Whoever replies from here on replies in the stream's place.
+	c.starting, c.replied = true, false
+	c.ascend(nil)
+	c.starting = false
+	if c.replied {
 		x := c.x
 		c.done()
 		x.Stream.Respond(x)

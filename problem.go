@@ -47,7 +47,7 @@ func (c *Ctx) ascend(err error) {
 		shown = c.show(err)
 	case c.bad != nil:
 		shown = c.show(c.bad)
-	case !c.replied:
+	case !c.replied && !c.starting:
 		c.res.Status, c.res.Body = http.StatusNoContent, nil
 	}
 	for c.passed > 0 {
@@ -98,7 +98,7 @@ func (c *Ctx) show(err error) *fault.Error {
 		}
 		if result == nil && c.bad == nil {
 			if !c.replied {
-				c.res.Status = http.StatusNoContent
+				_ = c.NoContent() // cannot fail
 			}
 			return nil
 		}

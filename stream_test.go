@@ -50,11 +50,15 @@ func TestStream(t *testing.T) {
 	a.Get("/replaced", func(c *Ctx) error {
 		return c.Stream(200, func(w io.Writer) error { _, err := io.WriteString(w, big); return err })
 	}, With(Middleware{After: func(c *Ctx, err error) error { return fault.New(fault.Gone, "") }}))
+	a.Get("/redirected", func(c *Ctx) error {
+		return c.Stream(200, func(w io.Writer) error { _, err := io.WriteString(w, big); return err })
+	}, With(Middleware{After: func(c *Ctx, err error) error { return c.Redirect(302, "/x") }}))
 	s := start(t, a)
 	for _, c := range []struct {
 		path, body string
 		status     int
 	}{
+		{"/redirected", "", 302},
 		{"/small", "small", 201}, {"/big", big, 200}, {"/flush", "tick tick tick ", 200},
 		{"/early", "too bad", 409}, {"/loop", "internal_error", 500}, {"/replaced", "gone", 410},
 	} {

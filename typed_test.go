@@ -84,32 +84,44 @@ func TestTypedRefuses(t *testing.T) {
 		"two sources": func() {
 			Typed(func(*Ctx, struct {
 				A int `path:"a" query:"a"`
-			}) (int, error) { return 0, nil })
+			}) (int, error) {
+				return 0, nil
+			})
 		},
 		"cannot come": func() {
 			Typed(func(*Ctx, struct {
 				A map[int]int `query:"a"`
-			}) (int, error) { return 0, nil })
+			}) (int, error) {
+				return 0, nil
+			})
 		},
 		"only query": func() {
 			Typed(func(*Ctx, struct {
 				A []int `path:"a"`
-			}) (int, error) { return 0, nil })
+			}) (int, error) {
+				return 0, nil
+			})
 		},
 		"be exported": func() {
 			Typed(func(*Ctx, struct {
 				a int `path:"a"`
-			}) (int, error) { return 0, nil })
+			}) (int, error) {
+				return 0, nil
+			})
 		},
 		`default "x"`: func() {
 			Typed(func(*Ctx, struct {
 				A int `path:"a" default:"x"`
-			}) (int, error) { return 0, nil })
+			}) (int, error) {
+				return 0, nil
+			})
 		},
 		"name a value": func() {
 			Typed(func(*Ctx, struct {
 				A int `path:""`
-			}) (int, error) { return 0, nil })
+			}) (int, error) {
+				return 0, nil
+			})
 		},
 	} {
 		func() {
