@@ -53,7 +53,7 @@ func outOfDescriptors(t *testing.T, newGroup NewGroup) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	patient := unix.NsecToTimeval(int64(patience))
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patient); err != nil {
 		t.Fatal(err)
