@@ -104,6 +104,7 @@ def decoder_of(annotation: Any) -> Decode:
     if is_pydantic(annotation):
         return _pydantic_decoder(annotation)
     decoder = msgspec.json.Decoder(annotation)
+    _refuse_unknown(msgspec.inspect.type_info(annotation), set())
 
     def decode(body: bytes | msgspec.Raw, place: str) -> Any:
         try:
@@ -116,6 +117,23 @@ def decoder_of(annotation: Any) -> Decode:
             raise _malformed(e) from e
 
     return decode
+
+
+def _refuse_unknown(node: Any, seen: set[Any]) -> None:
+    """TypeError for a class that JSON cannot be decoded to: msgspec would refuse every body instead."""
+    if isinstance(node, msgspec.inspect.CustomType):
+        raise TypeError(f"no JSON is a {node.cls!r}")
+    if isinstance(node, (tuple, list)):
+        for element in node:
+            _refuse_unknown(element, seen)
+    elif isinstance(node, (msgspec.inspect.Type, msgspec.inspect.Field)):
+        cls = getattr(node, "cls", None)
+        if cls is not None and cls in seen:
+            return
+        seen.add(cls)
+        for name in node.__struct_fields__:
+            if name not in ("default", "default_factory"):
+                _refuse_unknown(getattr(node, name), seen)
 
 
 _cached: Final = functools.lru_cache(maxsize=256)(decoder_of)
