@@ -805,3 +805,66 @@ func TestPipelining(t *testing.T) {
 		t.Errorf("%d exchanges", len(all))
 	}
 }
+
+// TestDoorbells checks that a side is rung once a turn and only when it has said that it sleeps.
+func TestDoorbells(t *testing.T) {
+	b := newBench(t, 1, DispatchConfig{})
+	r, w := b.remotes[0], b.workers[0]
+	for _, asleep := range []bool{false, true, false} {
+		if asleep {
+			r.Region.WorkerAsleep().Raise()
+		}
+		c, d := b.dispatch(message.MethodGet, "/x"), b.dispatch(message.MethodGet, "/x")
+		if r.Wake.Answer() {
+			t.Error("rung before the end of the turn")
+		}
+		b.loop.Turn()
+		if r.Wake.Answer() != asleep || r.Region.WorkerAsleep().Raised() {
+			t.Errorf("asleep %v: rung %v", asleep, !asleep)
+		}
+		w.Turn()
+		if r.Answers[0].Answer() {
+			t.Error("the loop was rung though it is awake")
+		}
+		if b.loop.MayBlock() {
+			t.Error("the loop would sleep over an answer")
+		}
+		b.loop.Turn()
+		if !b.loop.MayBlock() || r.Region.LoopAsleep(0).Raised() {
+			t.Error("the loop would not sleep, or is still announced as asleep")
+		}
+		b.final(c, d)
+	}
+}
+
+func TestStarvedWorkerIsWoken(t *testing.T) {
+	b := newBench(t, 1, DispatchConfig{})
+	body := make([]byte, 60_000)
+	b.workers[0].Handle = func(w *workertest.Worker, loop int, f []byte) {
+		w.Send(loop, frame.AppendResponse(nil, workertest.Reply(f, frame.TypeResponse), 200, 0, -1, body))
+	}
+	var all []sent
+	for range 20 { // a megabyte and more, through a ring of a quarter
+		all = append(all, b.dispatch(message.MethodGet, "/x"))
+	}
+	b.loop.Turn()
+	b.workers[0].Turn()
+	if !b.remotes[0].Region.Starved(0).Raised() {
+		t.Fatal("all of it fits into the ring")
+	}
+	b.loop.Turn()
+	if !b.remotes[0].Wake.Answer() {
+		t.Error("the worker was not woken when there was room again")
+	}
+	b.settle()
+	for range 10 {
+		b.workers[0].Turn()
+		b.settle()
+	}
+	b.final(all...)
+	for _, c := range all {
+		if c.Err != nil || len(c.s.Body) != len(body) {
+			t.Errorf("%d bytes, %v", len(c.s.Body), c.Err)
+		}
+	}
+}
