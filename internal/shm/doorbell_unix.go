@@ -3,6 +3,7 @@
 package shm
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -70,7 +71,7 @@ func (d *Doorbell) Answer() bool {
 		if n > 0 {
 			rung = true
 		}
-		if err == unix.EINTR {
+		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if n < len(b) {
