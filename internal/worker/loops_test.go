@@ -3,12 +3,15 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
 	"github.com/covetpy/covet/fault"
 	"github.com/covetpy/covet/internal/message"
 	"github.com/covetpy/covet/internal/transport"
+	"github.com/covetpy/covet/internal/transport/epollloop"
+	"github.com/covetpy/covet/internal/transport/netloop"
 	"github.com/covetpy/covet/internal/worker/workertest"
 )
 
@@ -51,33 +54,56 @@ func (c *chain) Gone(*message.Exchange)         { panic("nobody leaves") }
 
 type running struct {
 	d     *Dispatcher
-	loops []*workertest.Loop
+	loops []transport.Loop
+}
+
+// on runs f on loop i and returns when it has.
+func (r *running) on(i int, f func()) {
+	done := make(chan struct{})
+	e := &errand{run: func() { f(); close(done) }}
+	e.task.Do = e
+	r.loops[i].Post(&e.task)
+	<-done
+}
+
+// overGroup is startLoops with the loops of a real transport.
+func overGroup(t *testing.T, g transport.Group, err error, cfg DispatchConfig) *running {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &running{d: NewDispatcher(g.Loops(), cfg), loops: g.Loops()}
 }
 
 func startLoops(t *testing.T, loops int, cfg DispatchConfig) *running {
 	t.Helper()
 	r := &running{}
-	var list []transport.Loop
+	var own []*workertest.Loop
 	for i := range loops {
 		l, err := workertest.NewLoop(i)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.loops, list = append(r.loops, l), append(list, l)
+		r.loops, own = append(r.loops, l), append(own, l)
 	}
-	r.d = NewDispatcher(list, cfg)
-	for _, l := range r.loops {
+	r.d = NewDispatcher(r.loops, cfg)
+	for _, l := range own {
 		go l.Run()
 	}
 	t.Cleanup(func() {
-		for _, l := range r.loops {
+		for _, l := range own {
 			l.Stop()
 		}
 	})
 	return r
 }
 
-// startWorkerOn adds a worker that runs on a goroutine of its own; end stops it, as if its process had died.
+// start adds a worker that runs on a goroutine of its own; end stops it, as if its process had died.
 func (r *running) start(t *testing.T, id int) (remote *Remote, end func()) {
 	t.Helper()
 	remote, files, err := NewRemote(id, len(r.loops), testRing)
@@ -99,37 +125,52 @@ func (r *running) start(t *testing.T, id int) (remote *Remote, end func()) {
 // make it wait for ever; a mixed-up answer would be seen.
 func TestLoopsAndWorkersSleepAndWake(t *testing.T) {
 	for _, strategy := range []string{"least-loaded", "round-robin", "prefer-awake"} {
-		r := startLoops(t, 2, DispatchConfig{Strategy: strategy, Credit: 6, QueueTimeout: hour})
-		var ends []func()
-		var remotes []*Remote
-		for id := range 2 {
-			remote, end := r.start(t, id)
-			remotes, ends = append(remotes, remote), append(ends, end)
+		sleepAndWake(t, strategy, startLoops(t, 2, DispatchConfig{Strategy: strategy, Credit: 6, QueueTimeout: hour}))
+	}
+}
+
+// TestRealLoops is the same over the transports.
+func TestRealLoops(t *testing.T) {
+	cfg := DispatchConfig{Credit: 6, QueueTimeout: hour}
+	g, err := netloop.New(transport.Config{Loops: 2})
+	sleepAndWake(t, "net", overGroup(t, g, err, cfg))
+	if runtime.GOOS == "linux" {
+		g, err := epollloop.New(transport.Config{Loops: 2})
+		sleepAndWake(t, "epoll", overGroup(t, g, err, cfg))
+	}
+}
+
+func sleepAndWake(t *testing.T, name string, r *running) {
+	t.Helper()
+	var ends []func()
+	var remotes []*Remote
+	for id := range 2 {
+		remote, end := r.start(t, id)
+		remotes, ends = append(remotes, remote), append(ends, end)
+	}
+	var wg sync.WaitGroup
+	var chains []*chain
+	for i := range 20 { // more than the credit of both workers
+		x, _ := workertest.NewExchange(message.MethodPost, "/x")
+		x.Loop = i % 2
+		c := &chain{d: r.d, x: x, left: 1000, done: &wg}
+		wg.Add(1)
+		chains = append(chains, c)
+		r.on(x.Loop, c.next)
+	}
+	wg.Wait()
+	for i, c := range chains {
+		if c.err != nil || c.lost > 0 {
+			t.Errorf("%s: chain %d: %v, %d lost", name, i, c.err, c.lost)
 		}
-		var wg sync.WaitGroup
-		var chains []*chain
-		for i := range 20 { // more than the credit of both workers
-			x, _ := workertest.NewExchange(message.MethodPost, "/x")
-			x.Loop = i % 2
-			c := &chain{d: r.d, x: x, left: 1000, done: &wg}
-			wg.Add(1)
-			chains = append(chains, c)
-			r.loops[x.Loop].Do(c.next)
+	}
+	for i, remote := range remotes {
+		if n := r.d.InFlight(remote); n != 0 {
+			t.Errorf("%s: %d in flight", name, n)
 		}
-		wg.Wait()
-		for i, c := range chains {
-			if c.err != nil || c.lost > 0 {
-				t.Errorf("%s: chain %d: %v, %d lost", strategy, i, c.err, c.lost)
-			}
-		}
-		for i, remote := range remotes {
-			if n := r.d.InFlight(remote); n != 0 {
-				t.Errorf("%s: %d in flight", strategy, n)
-			}
-			r.d.Remove(remote, nil)
-			ends[i]()
-			remote.Close()
-		}
+		r.d.Remove(remote, nil)
+		ends[i]()
+		remote.Close()
 	}
 }
 
@@ -143,7 +184,7 @@ func TestWorkersDieUnderLoad(t *testing.T) {
 		x.Loop = i % 2
 		chains = append(chains, &chain{d: r.d, x: x, left: 2000, done: &wg})
 		wg.Add(1)
-		r.loops[x.Loop].Do(chains[i].next) // waits for the first worker
+		r.on(x.Loop, chains[i].next) // waits for the first worker
 	}
 	const generations = 20
 	var last func()

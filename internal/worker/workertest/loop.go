@@ -141,23 +141,3 @@ func (l *Loop) Stop() {
 	l.bell.Ring()
 	<-l.stopped
 }
-
-// Do runs f on the loop while Run runs, and returns when it has.
-func (l *Loop) Do(f func()) {
-	c := &call{f: f, done: make(chan struct{})}
-	c.task.Do = c
-	l.Post(&c.task)
-	<-c.done
-}
-
-type call struct {
-	task mailbox.Task
-	f    func()
-	done chan struct{}
-}
-
-// Run implements mailbox.Runner.
-func (c *call) Run() {
-	c.f()
-	close(c.done)
-}
