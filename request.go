@@ -139,7 +139,7 @@ func (c *Ctx) Cookie(name string) (string, bool) {
 		for rest := c.req.Bytes(f.Value); len(rest) > 0; {
 			var pair []byte
 			pair, rest, _ = bytes.Cut(rest, []byte(";"))
-			key, v, _ := bytes.Cut(bytes.TrimLeft(pair, " \t"), []byte("="))
+			key, v, _ := bytes.Cut(bytes.Trim(pair, " \t"), []byte("="))
 			if string(key) == name {
 				if len(v) > 1 && v[0] == '"' && v[len(v)-1] == '"' {
 					v = v[1 : len(v)-1]

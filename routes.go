@@ -12,10 +12,11 @@ import (
 // RouteOption changes one route.
 type RouteOption func(*route)
 
-// Inline runs the route's handler on the I/O loop: no hand-off to a goroutine, and a few microseconds less a request
-// (see the package's benchmarks). Only for handlers that never block and take microseconds: while one
-// runs, every other connection of that loop waits. A request whose body is too large to be there at once is run
-// off the loop all the same.
+// Inline runs the route's handler on the I/O loop, for handlers that never block and take microseconds: while one runs,
+// every other connection of that loop waits. The hand-off that it saves was measured with a handler that replies
+// "Hello, World!", one io_uring loop and two cores shared with the client: 5.9 against 10.3 µs of CPU a request at 64
+// connections, 20 against 85 µs at the median of one connection. A request whose body is too large to be there
+// at once is run off the loop all the same.
 func Inline() RouteOption { return func(r *route) { r.inline = true } }
 
 // With adds middleware to the route, innermost.
