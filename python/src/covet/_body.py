@@ -91,7 +91,7 @@ def is_json(content_type: str | None) -> bool:
     return content_type is not None and _JSON.match(content_type) is not None
 
 
-def decode_json(body: bytes) -> Any:
+def decode_json(body: bytes | msgspec.Raw) -> Any:
     """The JSON value of a body; BadRequest when it is not JSON."""
     try:
         return msgspec.json.decode(body)
@@ -111,7 +111,8 @@ def decoder_of(annotation: Any) -> Decode:
             return decoder.decode(body)
         except msgspec.ValidationError as e:
             problems: Problems = []
-            _collect(msgspec.json.decode(body), annotation, place, problems)
+            # The decoder stops at the first wrong value, so what follows may not even be JSON.
+            _collect(decode_json(body), annotation, place, problems)
             raise ValidationError(details=problems or [_problem(str(e), place)]) from e
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
             raise _malformed(e) from e
@@ -213,6 +214,7 @@ def _prepare_keys(parameters: Sequence[BodyParameter]) -> Callable[[Any], Awaita
             try:
                 keys = outer.decode(body)
             except msgspec.ValidationError as e:
+                decode_json(body)
                 raise ValidationError(details=[_problem(str(e), "body")]) from e
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
                 raise _malformed(e) from e
