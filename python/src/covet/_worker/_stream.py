@@ -1,0 +1,62 @@
+"""The hook that sends streamed responses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Final
+
+from covet._bridge import Exchange
+
+__all__ = ["make_stream"]
+
+_END: Final = object()
+_OCTETS: Final = "application/octet-stream"
+_TEXT: Final = "text/plain; charset=utf-8"
+
+
+def make_stream(response_type: type[Any]) -> Callable[[Exchange, Any], Any]:
+    """The ``stream`` hook: items of an iterator, or of a response whose content is None."""
+
+    async def stream(exchange: Exchange, value: Any) -> None:
+        status, headers, content_type = exchange.request.plan.status, [], None
+        if isinstance(value, response_type):
+            status, headers, content_type = value.status, value.headers, value.content_type
+        if hasattr(value, "__aiter__"):
+            items = value.__aiter__()
+        elif hasattr(value, "__iter__"):
+            items = _in_threads(iter(value))
+        else:
+            raise TypeError(f"a result of type {type(value).__name__} cannot be streamed")
+        try:
+            # The head waits for the first item, so that a failure before it can still be answered properly.
+            item: Any = await anext(items, _END)
+            if not isinstance(value, response_type):
+                content_type = _TEXT if isinstance(item, str) else _OCTETS
+            exchange.start(status, headers, content_type, None)
+            while item is not _END:
+                await exchange.write(_piece(item))
+                item = await anext(items, _END)
+            exchange.end()
+        finally:
+            close = getattr(items, "aclose", None)
+            if close is not None:
+                await close()
+
+    return stream
+
+
+def _piece(item: Any) -> bytes | bytearray | memoryview:
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return item
+    if isinstance(item, str):
+        return item.encode()
+    raise TypeError(f"an item of a stream is bytes or str, not {type(item).__name__}")
+
+
+async def _in_threads(items: Iterator[Any]) -> AsyncIterator[Any]:
+    """Advances a plain iterator in the pool: it may block. One step at a time, closed when the stream ends."""
+    from covet._pull import pull
+
+    async for item in pull(items):
+        yield item
