@@ -59,7 +59,7 @@ func ExampleTyped() {
 	}
 	app := covet.New()
 	app.Post("/orders/{id}", covet.Typed(func(c *covet.Ctx, in in) (out, error) {
-		return out{in.ID, in.Limit, in.Note}, nil
+		return out(in), nil
 	}))
 	show(app, `POST /orders/7?limit=3 {"note":"fast"}`)
 	// Output:
