@@ -28,7 +28,6 @@ from covet import (
     PlainTextResponse,
     Request,
     Response,
-    StreamingResponse,
     ValidationError,
     _bridge,
 )
@@ -248,6 +247,10 @@ def test_details_that_cannot_be_serialized(caplog: pytest.LogCaptureFixture) -> 
     assert "cannot be serialized" in caplog.text
 
 
+async def drained(items: Any) -> list[Any]:
+    return [item async for item in items]
+
+
 def test_render() -> None:
     app, request = app_and_request()
     render = app._hooks().render
@@ -259,13 +262,14 @@ def test_render() -> None:
         yield "a"
 
     for value in (asynchronous(), plain(), iter([b"a"])):
-        answer = render(request, value)
-        assert isinstance(answer, StreamingResponse)
-        assert (answer.status, answer.content) == (200, None)
+        assert not isinstance(render(request, value), Response)
+        assert asyncio.run(drained(render(request, value))) in (["a"], [b"a"])
+        with pytest.raises(TypeError, match="stream"):
+            render(request, render(request, value))
     assert render(request, Data(1)) == {"a": 1, "b": None}
 
     async def forgotten() -> None: ...
 
-    for value, words in ((forgotten(), "await is missing"), (object(), "object"), (Response(), "a Response")):
+    for value, words in ((forgotten(), "await is missing"), (object(), "object"), (Response(), "a response")):
         with pytest.raises(TypeError, match=words):
             render(request, value)

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 
 from covet import _bridge
-from covet._response import Response, StreamingResponse
+from covet._pull import pull
+from covet._response import Response
 
-__all__ = ["dumps", "known", "render"]
+__all__ = ["Items", "dumps", "known", "render"]
 
 
 def dumps(value: object) -> bytes:
@@ -58,15 +59,27 @@ def _members(value: Any) -> Any:
     return None
 
 
+class Items:
+    """A result that is streamed: the worker makes the response's head from its first item."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: AsyncIterator[Any] | Iterator[Any]) -> None:
+        self._items = items
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return pull(self._items) if isinstance(self._items, Iterator) else aiter(self._items)
+
+
 def render(request: _bridge.Request, value: Any) -> Any:
     """The hook for results that the extension does not know."""
     if isinstance(value, (AsyncIterator, Iterator)):
-        plan = request.plan
-        return StreamingResponse(value, status_code=plan.status)
+        return Items(value)
     if inspect.isawaitable(value):
         if inspect.iscoroutine(value):
             value.close()
         raise TypeError("the result is an awaitable: an await is missing in the handler")
-    if isinstance(value, Response):
-        raise TypeError("a Response is a result of its own, not a part of one")
+    if isinstance(value, (Response, Items)):
+        # The hook is asked about values inside a result, too, and has just made Items of one.
+        raise TypeError("a response or a stream is a result of its own, not a part of one")
     return known(value)
