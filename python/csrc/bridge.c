@@ -9,9 +9,9 @@ static int bridge_init(PyObject *self, PyObject *args, PyObject *kw)
     static char *names[] = {"region_fd", "doorbell_fd", "answer_fds", "credit", "spin_us", NULL};
     Bridge *b = (Bridge *)self;
     int region, doorbell;
-    unsigned credit, spin = 0;
+    unsigned credit = 0, spin = 0;
     PyObject *fds;
-    if (!PyArg_ParseTupleAndKeywords(args, kw, "iiO$I|I:Bridge", names, &region, &doorbell, &fds, &credit, &spin))
+    if (!PyArg_ParseTupleAndKeywords(args, kw, "iiO|$II:Bridge", names, &region, &doorbell, &fds, &credit, &spin))
         return -1;
     if (b->state != NULL) {
         PyErr_SetString(PyExc_RuntimeError, "the bridge is open already");

@@ -76,11 +76,13 @@ PyObject *job_new(State *st, Call *c, PyObject **args)
     j->bridge = (Bridge *)Py_NewRef((PyObject *)c->bridge);
     j->handler = Py_NewRef(c->plan->handler);
     j->names = Py_NewRef(c->plan->names);
-    j->context = Py_NewRef(c->context);
+    /* A copy: the thread may begin before the event loop has left the context that it submits from. */
+    j->context = PyContext_Copy(c->context);
     j->args = PyMem_RawCalloc((size_t)c->plan->count + 1, sizeof *j->args);
-    if (j->args == NULL) {
+    if (j->args == NULL || j->context == NULL) {
+        if (!PyErr_Occurred())
+            PyErr_NoMemory();
         Py_DECREF(j);
-        PyErr_NoMemory();
         return NULL;
     }
     j->count = c->plan->count;
@@ -147,6 +149,8 @@ void bridge_take_jobs(Bridge *b)
     while (j != NULL) {
         Job *next = (Job *)j->next;
         j->next = NULL;
+        if (j->call->bridge != NULL) /* what follows sees the variables that the handler has set */
+            Py_XSETREF(j->call->context, Py_NewRef(j->context));
         call_resume_with(j->call, j->value, j->error);
         Py_DECREF(j);
         j = next;

@@ -54,6 +54,7 @@ class Harness:
     def __init__(self, *plans: RoutePlan, kind: str = "asyncio", threads: int = 2, waiting: int = 16, **engine: Any) -> None:
         self.engine = FakeEngine(**engine)
         self.errors: list[BaseException] = []
+        self.hook: Callable[[Any, BaseException], Any] | None = None
         e = self.engine
         self.bridge = _bridge.Bridge(e.fd, e.doorbell, e.bells, credit=64)
         self.kind = kind
@@ -77,6 +78,8 @@ class Harness:
 
     def failed(self, request: Any, error: BaseException) -> Any:
         assert isinstance(request, Request)
+        if self.hook is not None:
+            return self.hook(request, error)
         self.errors.append(error)
         return Problem(500, "internal_error", type(error).__name__)
 
