@@ -30,7 +30,7 @@ type golden struct {
 	text   string
 }
 
-func readGolden(t *testing.T, name string) (cases []golden) {
+func readGolden(t testing.TB, name string) (cases []golden) {
 	t.Helper()
 	file, err := os.Open("testdata/" + name)
 	if err != nil {
