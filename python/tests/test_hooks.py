@@ -251,7 +251,7 @@ async def drained(items: Any) -> list[Any]:
     return [item async for item in items]
 
 
-def test_render() -> None:
+def test_render(caplog: pytest.LogCaptureFixture) -> None:
     app, request = app_and_request()
     render = app._hooks().render
 
@@ -271,5 +271,7 @@ def test_render() -> None:
     async def forgotten() -> None: ...
 
     for value, words in ((forgotten(), "await is missing"), (object(), "object"), (Response(), "a response")):
-        with pytest.raises(TypeError, match=words):
+        with pytest.raises(TypeError, match=words) as caught:
             render(request, value)
+        assert app._hooks().failed(request, caught.value).status == 500
+        assert f"{type(value).__name__} at $ (" in caplog.records.pop().getMessage()

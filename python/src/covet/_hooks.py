@@ -14,7 +14,7 @@ from covet._codes import CODES
 from covet._errors import HTTPError, ValidationError
 from covet._json_response import JSONResponse
 from covet._plan import Problem
-from covet._render import dumps, render
+from covet._render import UnknownResultError, dumps, render
 from covet._request import Request
 from covet._response import Response
 
@@ -108,18 +108,17 @@ class _Answers:
         plan = request.plan
         where = f"{plan.qualname} ({plan.file}:{plan.line})"
         extra = {"request_id": request.request_id, "method": request.method, "path": request.path}
-        trace = error if error.__traceback__ is not None else None
         # %r: a decoded path may hold line breaks, which must not forge lines of the log.
-        if isinstance(error, _bridge.EncodeError):
+        if isinstance(error, (_bridge.EncodeError, UnknownResultError)):
             _LOG.error(
-                "%s %r: the result of %s cannot be serialized: %s at %s (request %s)",
+                "%s %r: the result of %s cannot be serialized: %s at %s (%s, request %s)",
                 request.method,
                 request.path,
                 where,
-                getattr(error, "type_name", "a value"),
-                getattr(error, "path", "$"),
+                error.type_name,
+                error.path,
+                error,
                 request.request_id,
-                exc_info=trace,
                 extra=extra,
             )
             return

@@ -13,7 +13,7 @@ from covet import _bridge
 from covet._pull import pull
 from covet._response import Response
 
-__all__ = ["Items", "dumps", "known", "render"]
+__all__ = ["Items", "UnknownResultError", "dumps", "known", "render"]
 
 
 def dumps(value: object) -> bytes:
@@ -59,6 +59,16 @@ def _members(value: Any) -> Any:
     return None
 
 
+class UnknownResultError(TypeError):
+    """A result as a whole is nothing that can be sent; inside a result the encoder's own error says where."""
+
+    path = "$"
+
+    def __init__(self, value: object, why: str) -> None:
+        super().__init__(why)
+        self.type_name = type(value).__qualname__
+
+
 class Items:
     """A result that is streamed: the worker makes the response's head from its first item."""
 
@@ -78,8 +88,11 @@ def render(request: _bridge.Request, value: Any) -> Any:
     if inspect.isawaitable(value):
         if inspect.iscoroutine(value):
             value.close()
-        raise TypeError("the result is an awaitable: an await is missing in the handler")
+        raise UnknownResultError(value, "an await is missing in the handler")
     if isinstance(value, (Response, Items)):
         # The hook is asked about values inside a result, too, and has just made Items of one.
-        raise TypeError("a response or a stream is a result of its own, not a part of one")
-    return known(value)
+        raise UnknownResultError(value, "a response or a stream is a result of its own, not a part of one")
+    try:
+        return known(value)
+    except TypeError as e:
+        raise UnknownResultError(value, str(e)) from None
