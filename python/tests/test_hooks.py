@@ -70,7 +70,10 @@ def test_invalid_can_be_taken_over() -> None:
     def own(request: Request, error: ValidationError) -> Response:
         return PlainTextResponse(error.details[0]["field"], 400)
 
-    answer = app._hooks().invalid(request, [("path.id", "", "")])
+    hooks = app._hooks()
+    with pytest.raises(ValidationError) as caught:
+        hooks.invalid(request, [("path.id", "", "")])
+    answer = hooks.failed(request, caught.value)
     assert (answer.status, answer.content) == (400, b"path.id")
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from selectors import BaseSelector
 from typing import Any
 
-from covet._plan import RoutePlan
+from covet._plan import Problem, RoutePlan
 
 LAYOUT_VERSION: int
 """The version of the shared-memory layout that this build speaks."""
@@ -111,7 +111,7 @@ class Bridge:
         plans: Sequence[RoutePlan],
         request_type: type[Request],
         response_type: type[Any],
-        invalid: Callable[[Request, list[tuple[str, str, str]]], Any],
+        invalid: Callable[[Request, list[tuple[str, str, str]]], Problem],
         failed: Callable[[Request, BaseException], Any],
         render: Callable[[Request, Any], Any],
         stream: Callable[[Exchange, Any], Awaitable[None]],
@@ -123,8 +123,8 @@ class Bridge:
         ``content_type: str | None`` and ``content: bytes | None``; with ``content`` None the value goes to ``stream``.
 
         ``invalid(request, errors)`` makes the answer to refused parameters; an error is
-        ``(place, reason, type)``, such as ``("path.id", "must be an integer", "int")``; all are collected first. It
-        returns what ``failed`` does.
+        ``(place, reason, type)``, such as ``("path.id", "must be an integer", "int")``; all are collected first. What
+        it raises goes to ``failed``, as what a handler raises does.
 
         ``failed(request, exception)`` makes the answer to an exception out of a handler: a Problem or a response. It
         logs what is to be logged. It is also called, with EncodeError, for a result that cannot be serialized. It may

@@ -32,7 +32,7 @@ _GONE: Final = Problem(499, "client_gone", CODES["client_gone"][1])
 class Hooks:
     """The hooks of ``Bridge.configure``; see there."""
 
-    invalid: Callable[[Any, list[tuple[str, str, str]]], Any]
+    invalid: Callable[[Any, list[tuple[str, str, str]]], Problem]
     failed: Callable[[Any, BaseException], Any]
     render: Callable[[Any, Any], Any]
     request_type: type[Request]
@@ -52,9 +52,13 @@ class _Answers:
         self.handlers = handlers
         self.debug = debug
 
-    def invalid(self, request: Any, errors: list[tuple[str, str, str]]) -> Any:
+    def invalid(self, request: Any, errors: list[tuple[str, str, str]]) -> Problem:
         details = [{"field": field, "reason": reason, "type": kind} for field, reason, kind in errors]
-        return self.failed(request, ValidationError(details=details))
+        error = ValidationError(details=details)
+        if self.handler_for(error) is not None:
+            # The handler may be a coroutine function, which is what ``failed`` is for: it is asked about this next.
+            raise error
+        return problem_of(error)
 
     def failed(self, request: Any, error: BaseException) -> Any:
         handler = self.handler_for(error)
