@@ -1,0 +1,290 @@
+"""Bodies in pieces, both ways, with credit; answer rings that are full."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from covet import _bridge
+from covet._plan import Mode, Source
+from engine import Answer, L, body_frame, request_frame, signal_frame
+from harness import Harness, Response, param, route
+
+WINDOW = 256 << 10
+REQ = param("request", Source.REQUEST)
+
+
+def body_of(answers: list[Answer]) -> bytes:
+    return b"".join(a.body for a in answers if a.type in ("CHUNK", "RESPONSE"))
+
+
+def test_a_small_body_is_there_at_once() -> None:
+    async def handler(request: Any) -> Any:
+        first = await request.body()
+        return [len(first), await request.body() is first, [len(p) async for p in request.stream()]]
+
+    with Harness(route(handler, REQ)) as h:
+        assert json.loads(h.ask(body=b"x" * 1000).body) == [1000, True, [1000]]
+        assert json.loads(h.ask(slot=1).body) == [0, True, []]
+
+
+def test_a_streamed_body_asks_for_what_it_takes(kind: str) -> None:
+    async def handler(request: Any) -> Any:
+        total = 0
+        async for piece in request.stream():
+            total += len(piece)
+        return {"total": total, "length": request.content_length}
+
+    with Harness(route(handler, REQ), kind=kind) as h:
+        h.engine.put(request_frame(follows=True, length=2_000_000))
+        (want,) = h.run(h.answers())
+        assert (want.type, want.value) == ("WANT", WINDOW)
+        credit, sent, most = want.value, 0, 0
+        while sent < 2_000_000:
+            n = min(credit, 32768, 2_000_000 - sent)
+            if n == 0:
+                (more,) = h.run(h.answers())
+                assert more.type == "WANT"
+                credit += more.value
+                continue
+            h.engine.put(body_frame(b"b" * n))
+            credit -= n
+            sent += n
+            most = max(most, credit)
+            h.run(asyncio.sleep(0))
+            for a in h.engine.take():
+                assert a.type == "WANT"
+                credit += a.value
+        assert most <= WINDOW
+        h.engine.put(signal_frame("BODY_END", L["REASON_COMPLETE"]))
+        a = h.run(h.final())[-1]
+        assert json.loads(a.body) == {"total": 2_000_000, "length": 2_000_000}
+
+
+def test_a_slow_reader_holds_the_client_back() -> None:
+    go = asyncio.Event()
+
+    async def handler(request: Any) -> Any:
+        pieces = request.stream()
+        await anext(pieces)
+        await go.wait()
+        return sum([len(p) async for p in pieces])
+
+    with Harness(route(handler, REQ)) as h:
+        h.engine.put(request_frame(follows=True, length=-1))
+        assert h.run(h.answers())[0].value == WINDOW
+        for _ in range(8):
+            h.engine.put(body_frame(b"x" * 32768))
+        h.run(asyncio.sleep(0.01))
+        asked = sum(a.value for a in h.engine.take())
+        assert asked <= 32768  # only what was taken
+        h.loop.call_soon(go.set)
+        h.engine.put(signal_frame("BODY_END", 0))
+        assert h.run(h.final())[-1].body == str(7 * 32768).encode()
+
+
+def test_the_whole_of_a_streamed_body(kind: str) -> None:
+    async def handler(request: Any) -> Any:
+        a, b = await asyncio.gather(request.body(), request.body())
+        return [len(a), a is b, (await request.body()) is a]
+
+    with Harness(route(handler, REQ), kind=kind) as h:
+        h.engine.put(request_frame(follows=True))
+        h.run(h.answers())
+        for _ in range(20):
+            h.engine.put(body_frame(b"y" * 30000))
+        h.engine.put(signal_frame("BODY_END", 0))
+        assert json.loads(h.run(h.final())[-1].body) == [600000, True, True]
+
+
+@pytest.mark.parametrize(
+    ("reason", "error", "name"),
+    [("TOO_LARGE", "BridgeError", "too_large"), ("GONE", "ClientGone", "gone"), ("INVALID", "BridgeError", "invalid")],
+)
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_body_that_breaks_off(reason: str, error: str, name: str, whole: bool) -> None:
+    async def handler(request: Any) -> Any:
+        try:
+            if whole:
+                await request.body()
+            else:
+                async for _ in request.stream():
+                    pass
+        except _bridge.BridgeError as e:
+            return [type(e).__name__, e.reason]
+
+    with Harness(route(handler, REQ)) as h:
+        h.engine.put(request_frame(follows=True))
+        h.run(h.answers())
+        h.engine.put(body_frame(b"z"), signal_frame("BODY_END", L[f"REASON_{reason}"]))
+        assert json.loads(h.run(h.final())[-1].body) == [error, name]
+
+
+def test_a_body_that_nobody_reads_and_one_read_after_the_answer() -> None:
+    kept: list[Any] = []
+
+    async def handler(request: Any) -> Any:
+        kept.append(request)
+        return "ok"
+
+    with Harness(route(handler, REQ)) as h:
+        h.engine.put(request_frame(follows=True))
+        assert h.run(h.final())[-1].body == b"ok"
+        h.engine.put(body_frame(b"late"), signal_frame("BODY_END", 0))
+
+        async def read() -> None:
+            await kept[0].body()
+
+        with pytest.raises(_bridge.ClientGone):
+            h.run(read())
+
+
+async def many(n: int, size: int = 10) -> AsyncIterator[bytes]:
+    for i in range(n):
+        await asyncio.sleep(0)
+        yield bytes([i % 256]) * size
+
+
+def test_streamed_results(kind: str) -> None:
+    async def agen() -> AsyncIterator[bytes]:
+        async for piece in many(5):
+            yield piece
+
+    def gen() -> Iterator[str]:
+        yield from ("a", "b", "ç")
+
+    async def response() -> Any:
+        return Response(None, 203, [("x", "y")], "text/csv", many(3))
+
+    async def empty() -> Any:
+        return Response(None, items=many(0))
+
+    plans = [route(agen, mode=Mode.ASYNC_ITERATOR), route(gen, mode=Mode.SYNC_ITERATOR), route(response), route(empty)]
+    with Harness(*plans, kind=kind) as h:
+        for i, (status, body) in enumerate(
+            [(200, b"".join(bytes([i]) * 10 for i in range(5))), (200, "abç".encode()), (203, b"".join(bytes([i]) * 10 for i in range(3))), (200, b"")]
+        ):
+            h.engine.put(request_frame(i))
+            found = h.run(h.final())
+            assert (found[0].type, found[0].status, found[-1].type, found[-1].flags) == ("START", status, "END", 0)
+            assert body_of(found) == body
+        assert h.errors == []
+
+
+def test_a_stream_waits_for_credit_and_a_cancel_ends_it(kind: str) -> None:
+    closed: list[str] = []
+
+    async def forever() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x" * 100_000
+        finally:
+            closed.append("closed")
+
+    with Harness(route(forever, mode=Mode.ASYNC_ITERATOR), kind=kind) as h:
+        h.engine.put(request_frame())
+        h.run(asyncio.sleep(0.05))
+        assert len(body_of(h.engine.take())) == WINDOW
+        h.engine.put(signal_frame("CREDIT", 150_000))
+        h.run(asyncio.sleep(0.05))
+        assert len(body_of(h.engine.take())) == 150_000
+        h.engine.put(signal_frame("CANCEL", 1))
+        assert h.run(h.final())[-1].type == "CANCELLED"
+        assert closed == ["closed"]
+        assert h.errors == []
+
+
+def test_a_stream_that_fails_in_the_middle_or_before_its_head() -> None:
+    async def middle() -> AsyncIterator[bytes]:
+        yield b"some"
+        raise LookupError("middle")
+
+    async def before() -> AsyncIterator[bytes]:
+        raise LookupError("before")
+        yield b""
+
+    async def wrong() -> AsyncIterator[Any]:
+        yield b"x"
+        yield 5
+
+    mode = Mode.ASYNC_ITERATOR
+    with Harness(route(middle, mode=mode), route(before, mode=mode), route(wrong, mode=mode)) as h:
+        h.engine.put(request_frame(0))
+        found = h.run(h.final())
+        assert [a.type for a in found] == ["START", "CHUNK", "END"]
+        assert found[-1].flags == L["FLAG_ABORTED"]
+        h.engine.put(request_frame(1))
+        assert (h.run(h.final())[0].type, str(h.errors[-1])) == ("ERROR", "before")
+        h.engine.put(request_frame(2))
+        assert h.run(h.final())[-1].flags == L["FLAG_ABORTED"]
+        assert isinstance(h.errors[-1], TypeError)
+
+
+@pytest.mark.parametrize("make", ["bytes", "str", "json", "response"])
+def test_a_large_result_streams_by_itself(make: str) -> None:
+    text = "0123456789" * 60_000
+    values = {"bytes": text.encode(), "str": text, "json": [text], "response": Response(text.encode(), 201)}
+
+    async def handler() -> Any:
+        return values[make]
+
+    with Harness(route(handler)) as h:
+        h.engine.put(request_frame())
+        found = h.run(h.answers(2))
+        want = json.dumps([text], separators=(",", ":")).encode() if make == "json" else text.encode()
+        assert (found[0].type, found[0].length) == ("START", len(want))
+        h.run(asyncio.sleep(0.01))
+        found += h.engine.take()
+        assert len(body_of(found)) == WINDOW
+        while not found[-1].final:
+            h.engine.put(signal_frame("CREDIT", 100_000))
+            found += h.run(h.answers())
+            h.run(asyncio.sleep(0))
+        assert body_of(found) == want
+        h.engine.put(request_frame(slot=2), signal_frame("CANCEL", 1, slot=2))
+        assert h.run(h.final())[-1].type == "CANCELLED"
+        assert h.bridge.in_flight == 0
+
+
+@pytest.mark.parametrize("size", [0, 1, 50, 4000, 20_000])
+def test_full_answer_rings_lose_nothing(size: int, kind: str) -> None:
+    async def handler(request: Any) -> Any:
+        return {"q": request.query_string.decode(), "pad": "p" * size}
+
+    with Harness(route(handler, REQ), kind=kind, answer_bytes=1 << 16) as h:
+        count = 300
+        h.engine.put(*(request_frame(slot=i, query=f"{i}") for i in range(count)))
+        h.run(asyncio.sleep(0.02))
+        found: list[Answer] = []
+
+        async def slowly() -> None:
+            while len(found) < count:
+                found.extend(h.engine.take(most=7))
+                await asyncio.sleep(0)
+
+        h.run(slowly())
+        assert [a.slot for a in found] == list(range(count))
+        for a in found:
+            assert json.loads(a.body) == {"q": str(a.slot), "pad": "p" * size}
+
+
+def test_large_bodies_through_a_small_ring() -> None:
+    data = bytes(range(256)) * 2000
+
+    async def handler() -> Any:
+        return data
+
+    with Harness(route(handler), answer_bytes=1 << 14) as h:
+        h.engine.put(request_frame(), signal_frame("CREDIT", 1 << 20))
+        found: list[Answer] = []
+
+        async def slowly() -> None:
+            while not (found and found[-1].final):
+                found.extend(h.engine.take(most=1))
+                await asyncio.sleep(0)
+
+        h.run(slowly())
+        assert body_of(found) == data
