@@ -133,3 +133,43 @@ func TestChunksAllocations(t *testing.T) {
 		t.Errorf("%v allocations", got)
 	}
 }
+
+func TestForbiddenInTrailer(t *testing.T) {
+	for _, name := range []string{
+		"TE", "Via", "Host", "Range", "Cookie", "Expect", "Pragma", "Origin", "Trailer", "Upgrade", "Forwarded", "X-Real-IP",
+		"Connection", "Keep-Alive", "Set-Cookie", "Content-Length", "Content-Type", "Content-Encoding", "Content-Range",
+		"If-Match", "If-Range", "X-Forwarded-For", "X-Forwarded-Proto", "Transfer-Encoding", "Authorization",
+		"Proxy-Authorization", "Proxy-Authenticate", "WWW-Authenticate", "Proxy-Connection", "Cache-Control", "Max-Forwards",
+	} {
+		if !forbiddenInTrailer([]byte(name)) || !forbiddenInTrailer([]byte(strings.ToLower(name))) {
+			t.Errorf("%s is let through", name)
+		}
+	}
+	for _, name := range []string{"ETag", "X-Sum", "Server-Timing", "Digest", "Hosts", "Expires", "Content", "Grpc-Status"} {
+		if forbiddenInTrailer([]byte(name)) {
+			t.Errorf("%s is dropped", name)
+		}
+	}
+}
+
+// TestReset: a large trailer section is not kept, and the state of a body left in the middle is gone.
+func TestReset(t *testing.T) {
+	var c Chunks
+	var r message.Request
+	c.Reset(nil)
+	in := []byte("0\r\nx: " + strings.Repeat("y", 2*maxKeptScratch) + "\r\n\r\n")
+	if _, _, done, err := decodeCut(&c, &r, in, []int{len(in)}); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	c.Reset(nil)
+	if cap(c.trailer) > maxKeptScratch {
+		t.Fatalf("%d bytes kept", cap(c.trailer))
+	}
+	if _, n, done, err := c.Next(&r, []byte("5\r\nhe")); n != 5 || done || err != nil {
+		t.Fatal(n, done, err)
+	}
+	c.Reset(nil)
+	if data, _, _, err := c.Next(&r, []byte("2\r\nab\r\n")); string(data) != "ab" || err != nil {
+		t.Fatalf("%q, %v", data, err)
+	}
+}
