@@ -66,11 +66,17 @@ class Harness:
             self.loop = asyncio.SelectorEventLoop(self.bridge.selector(selectors.DefaultSelector()))
         self.pool = Pool(threads, waiting)
         self.loop.set_default_executor(self.pool)
-        self.bridge.configure(
-            loop=self.loop, plans=plans, request_type=Request, response_type=Response, invalid=self.invalid,
-            failed=self.failed, render=self.render, stream=make_stream(Response), submit=self.pool.run,
-        )  # fmt: skip
-        self.remove = _serve_by_reader(self.loop, self.bridge) if kind == "uvloop" else lambda: None
+        self.remove: Callable[[], None] = lambda: None
+        try:
+            self.bridge.configure(
+                loop=self.loop, plans=plans, request_type=Request, response_type=Response, invalid=self.invalid,
+                failed=self.failed, render=self.render, stream=make_stream(Response), submit=self.pool.run,
+            )  # fmt: skip
+        except BaseException:
+            self.close()
+            raise
+        if kind == "uvloop":
+            self.remove = _serve_by_reader(self.loop, self.bridge)
 
     def invalid(self, request: Any, errors: list[tuple[str, str, str]]) -> Problem:
         assert isinstance(request, Request)
@@ -113,8 +119,18 @@ class Harness:
         return found[0]  # type: ignore[no-any-return]
 
     def close(self) -> None:
+        asyncio.set_event_loop(None)
         self.remove()
         self.bridge.close()
+        # A loop that a broken ring has stopped still has tasks.
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+
+        async def settle() -> None:
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        self.loop.run_until_complete(settle())
         self.pool.shutdown()
         self.loop.close()
         self.engine.close()
