@@ -198,11 +198,12 @@ class FakeEngine:
         for fd in (self.fd, self.doorbell, *self.bells):
             os.close(fd)
 
+    # Native format: one store or load. The standard formats go byte by byte, and the other side would see halves.
     def u64(self, at: int) -> int:
-        return int(struct.unpack_from("<Q", self.map, at)[0])
+        return int(struct.unpack_from("@Q", self.map, at)[0])
 
     def u32(self, at: int) -> int:
-        return int(struct.unpack_from("<I", self.map, at)[0])
+        return int(struct.unpack_from("@I", self.map, at)[0])
 
     def control(self, loop: int, name: str) -> int:
         return 4096 + 512 * loop + L[f"CONTROL_{name}"]
@@ -222,9 +223,9 @@ class FakeEngine:
             self.map[base + place : base + place + first] = frame[:first]
             self.map[base : base + len(frame) - first] = frame[first:]
             tail += len(frame)
-        struct.pack_into("<Q", self.map, at, tail)
+        struct.pack_into("@Q", self.map, at, tail)
         if ring and self.u32(L["REGION_ASLEEP"]):
-            struct.pack_into("<I", self.map, L["REGION_ASLEEP"], 0)
+            struct.pack_into("@I", self.map, L["REGION_ASLEEP"], 0)
             os.eventfd_write(self.doorbell, 1)
 
     def take(self, loop: int = 0, *, most: int = 1 << 30) -> list[Answer]:
@@ -244,12 +245,12 @@ class FakeEngine:
             first = min(n, self.answer_bytes - place)
             f = self.map[base + place : base + place + first] + self.map[base : base + n - first]
             answers.append(parse(f))
-            struct.pack_into("<Q", self.map, head_at, head + n)
+            struct.pack_into("@Q", self.map, head_at, head + n)
         starved = self.control(loop, "STARVED")
         if self.u32(starved):
-            struct.pack_into("<I", self.map, starved, 0)
+            struct.pack_into("@I", self.map, starved, 0)
             if self.u32(L["REGION_ASLEEP"]):
-                struct.pack_into("<I", self.map, L["REGION_ASLEEP"], 0)
+                struct.pack_into("@I", self.map, L["REGION_ASLEEP"], 0)
             os.eventfd_write(self.doorbell, 1)
         return answers
 
@@ -258,7 +259,7 @@ class FakeEngine:
         deadline = time.monotonic() + seconds
         asleep = self.control(loop, "ASLEEP")
         while not (answers := self.take(loop)):
-            struct.pack_into("<I", self.map, asleep, 1)
+            struct.pack_into("@I", self.map, asleep, 1)
             if self.u64(self.control(loop, "ANSWER_TAIL")) == self.u64(self.control(loop, "ANSWER_HEAD")):
                 left = deadline - time.monotonic()
                 assert left > 0, "no answer came"
@@ -267,7 +268,7 @@ class FakeEngine:
                 os.eventfd_read(self.bells[loop])
             except BlockingIOError:
                 pass
-            struct.pack_into("<I", self.map, asleep, 0)
+            struct.pack_into("@I", self.map, asleep, 0)
         return answers
 
 

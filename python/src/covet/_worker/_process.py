@@ -42,8 +42,11 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
-    for fd in (CONTROL_FD, *(() if settings.describe else (REGION_FD, DOORBELL_FD, *settings.answer_fds))):
-        os.set_inheritable(fd, False)
+    try:
+        os.set_inheritable(CONTROL_FD, False)
+    except OSError:
+        print("covet: there is no control channel: a worker is started by the engine, with `covet run`", file=sys.stderr)
+        return 2
     if settings.sched_batch and hasattr(os, "SCHED_BATCH"):
         # Refused in some containers: an optimization is not worth a failure.
         with contextlib.suppress(OSError):
@@ -86,6 +89,8 @@ class _Worker:
         if self.settings.describe:
             return 0
         try:
+            for fd in (REGION_FD, DOORBELL_FD, *self.settings.answer_fds):
+                os.set_inheritable(fd, False)
             self.bridge = _bridge.Bridge(
                 REGION_FD,
                 DOORBELL_FD,
@@ -93,7 +98,7 @@ class _Worker:
                 credit=self.settings.credit,
                 spin_us=self.settings.spin_us,
             )
-        except _bridge.BridgeError as e:
+        except (_bridge.BridgeError, OSError) as e:
             hint = "the covet binary and the Python package must be of one version: reinstall covetpy"
             raise StartError("bridge", str(e), hint) from None
         with contextlib.closing(_new_loop(kind, self.bridge)) as loop:

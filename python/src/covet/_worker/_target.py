@@ -142,4 +142,6 @@ def _where(trace: TracebackType | None) -> str:
     last = _own(trace)
     if last is None:
         return ""
+    while last.tb_next is not None:
+        last = last.tb_next
     return f" ({last.tb_frame.f_code.co_filename}:{last.tb_lineno})"
