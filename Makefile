@@ -99,6 +99,10 @@ bench: build ## the side-by-side benchmarks: bench/results/*.json and a table
 bench-quick: build ## the same in under three minutes
 	$(PYTHON) bench/run.py --quick
 
+.PHONY: crossing
+crossing: build ## every lever on the way to a worker, one by one: docs/internals/crossing.md; QUICK=1 for three minutes
+	$(PYTHON) bench/crossing.py $(if $(QUICK),--quick)
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin .venv python/build python/src/*.egg-info

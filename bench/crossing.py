@@ -1,0 +1,443 @@
+"""The crossing lab: every lever on the way from the engine to a worker and back, one by one against the defaults.
+
+Each round starts every configuration anew and lets them all stand; then each is loaded in turn for a second, in every
+condition: alone, beside a process that burns a core at equal priority, beside one at nice 19; with 1 and with 64
+connections. The order is turned round by round. CPU time is the kernel's count for each process, in nanoseconds, of
+the engine and of its workers apart. Figures are medians over the rounds with the least and the greatest beside them,
+and the change against the defaults is the median of the changes within each round, which drift of the machine leaves
+alone.
+
+Levers that are no option of the product (a doorbell of another kind) are measured from binaries built for it:
+``--variant NAME=BINARY`` or ``--variant NAME=BINARY,PYTHON``, with the name of another configuration to add its options.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import http.client
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from run import HERE, RESULT, START_TIMEOUT, Refused, free_port, say
+
+ROOT = HERE.parent
+PATH = "/small/42"
+ANSWER = b'{"id":42}'
+CONNECTIONS = (1, 64)
+WARM = 300
+"""Requests before the first measurement: the interpreter has specialized its code by then."""
+
+SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
+
+
+@dataclass(frozen=True)
+class Threads:
+    """What is done to the threads of one side once they run, for levers that are no option of the product."""
+
+    policy: int | None = None
+    slice_ns: int | None = None
+    """The slice that is asked for (sched_runtime of an ordinary task, Linux 6.12); the kernel keeps it within
+    100 µs to 100 ms."""
+
+    def apply(self, pid: int) -> None:
+        for name in os.listdir(f"/proc/{pid}/task"):
+            tid = int(name)
+            with contextlib.suppress(ProcessLookupError):
+                if self.policy is not None:
+                    os.sched_setscheduler(tid, self.policy, os.sched_param(0))
+                if self.slice_ns is not None:
+                    set_slice(tid, self.slice_ns)
+
+
+class SchedAttr(ctypes.Structure):
+    """struct sched_attr of sched_setattr(2), version 0."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("policy", ctypes.c_uint32),
+        ("flags", ctypes.c_uint64),
+        ("nice", ctypes.c_int32),
+        ("priority", ctypes.c_uint32),
+        ("runtime", ctypes.c_uint64),
+        ("deadline", ctypes.c_uint64),
+        ("period", ctypes.c_uint64),
+    )
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def set_slice(tid: int, nanoseconds: int) -> None:
+    number = SCHED_SETATTR.get(platform.machine())
+    if number is None:
+        raise Refused("no number of sched_setattr for this machine")
+    a = SchedAttr(policy=os.sched_getscheduler(tid), runtime=nanoseconds)
+    a.size = ctypes.sizeof(a)
+    if LIBC.syscall(number, tid, ctypes.byref(a), 0) != 0:
+        e = ctypes.get_errno()
+        raise OSError(e, os.strerror(e))
+
+
+@dataclass(frozen=True)
+class Config:
+    name: str
+    options: tuple[str, ...] = ()
+    workers: int = 1
+    engine: Threads = Threads()
+    worker: Threads = Threads()
+    binary: str = str(ROOT / "bin" / "covet")
+    python: str = str(ROOT / ".venv" / "bin" / "python")
+
+    def command(self, port: int) -> list[str]:
+        return [
+            *(
+                self.binary,
+                "run",
+                "covet_app:app",
+                "--port",
+                str(port),
+                "--workers",
+                str(self.workers),
+            ),
+            *("--python", self.python, "--log-level", "warn", *self.options),
+        ]
+
+
+def _slice(policy: str, ns: int, text: str) -> Config:
+    return Config(
+        f"{policy}, slice {text}",
+        ("--scheduler", policy),
+        1,
+        Threads(slice_ns=ns),
+        Threads(slice_ns=ns),
+    )
+
+
+BASE = "defaults"
+OTHER = ("--scheduler", "other")
+BATCH = Threads(policy=getattr(os, "SCHED_BATCH", None))
+CONFIGS = [
+    Config(BASE),
+    Config("scheduler batch", ("--scheduler", "batch")),
+    Config("scheduler other", OTHER),
+    Config("engine alone batch", OTHER, 1, BATCH),
+    Config("worker alone batch", OTHER, 1, Threads(), BATCH),
+    _slice("other", 100_000, "0.1 ms"),
+    _slice("other", 100_000_000, "100 ms"),
+    _slice("batch", 100_000, "0.1 ms"),
+    _slice("batch", 100_000_000, "100 ms"),
+    Config("spin 20 µs", ("--spin", "20us")),
+    Config("spin 50 µs", ("--spin", "50us")),
+    Config("spin 100 µs", ("--spin", "100us")),
+    Config("uvloop", ("--event-loop", "uvloop")),
+    Config("2 loops", ("--loops", "2")),
+    Config("epoll", ("--transport", "epoll")),
+    Config("net", ("--transport", "net")),
+    Config("2 workers, prefer-awake", ("--dispatch", "prefer-awake"), 2),
+    Config("2 workers, least-loaded", ("--dispatch", "least-loaded"), 2),
+    Config("2 workers, round-robin", ("--dispatch", "round-robin"), 2),
+]
+
+
+def children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(OSError):
+            found += map(
+                int, Path(f"/proc/{pid}/task/{task}/children").read_text().split()
+            )
+    return found
+
+
+def cpu(pid: int) -> float:
+    """The CPU time of a process in seconds, of threads that ended too: its CPU clock, as clock_getcpuclockid(3)."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+@dataclass
+class Server:
+    config: Config
+    process: subprocess.Popen[bytes]
+    port: int
+    workers: list[int]
+
+    def used(self) -> tuple[float, float]:
+        """CPU seconds of the engine and of the workers."""
+        return cpu(self.process.pid), sum(map(cpu, self.workers))
+
+    def ask(self, times: int) -> None:
+        conn = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        for _ in range(times):
+            conn.request("GET", PATH)
+            response = conn.getresponse()
+            body = response.read()
+            if response.status != 200 or body != ANSWER:
+                raise Refused(
+                    f"{self.config.name} answered {response.status} {body[:200]!r}"
+                )
+        conn.close()
+
+    def load(self, connections: int, seconds: int) -> dict[str, int]:
+        done = subprocess.run(
+            [
+                *(
+                    "wrk",
+                    "--threads",
+                    "1",
+                    "--connections",
+                    str(connections),
+                    "--duration",
+                    f"{seconds}s",
+                ),
+                *("--timeout", "10s", "--script", str(HERE / "load" / "fixed.lua")),
+                f"http://127.0.0.1:{self.port}{PATH}",
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        line = next(x for x in done.stdout.splitlines() if x.startswith("RESULT "))
+        return {k: int(v) for k, v in RESULT.findall(line)}
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def start(config: Config) -> Server:
+    """Starts a configuration and waits until it answers."""
+    port = free_port()
+    output = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the server
+    process = subprocess.Popen(
+        config.command(port),
+        cwd=HERE / "apps",
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+    server = Server(config, process, port, [])
+    deadline = time.monotonic() + START_TIMEOUT
+    while True:
+        if process.poll() is not None or time.monotonic() > deadline:
+            server.stop()
+            output.seek(0)
+            raise Refused(
+                f"{config.name} did not start: {output.read().decode()[-2000:]}"
+            )
+        with contextlib.suppress(OSError):
+            server.ask(1)
+            break
+        time.sleep(0.02)
+    try:
+        server.workers = children(process.pid)
+        if len(server.workers) != config.workers:
+            raise Refused(
+                f"{config.name} has {len(server.workers)} workers, not {config.workers}"
+            )
+        config.engine.apply(process.pid)
+        for w in server.workers:
+            config.worker.apply(w)
+        server.ask(WARM)
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+@contextlib.contextmanager
+def neighbour(nice: int | None) -> Iterator[int | None]:
+    """A process that burns a core at that priority: its id; None for none."""
+    if nice is None:
+        yield None
+        return
+    code = f"import os\nos.nice({nice})\nprint(flush=True)\nwhile True: pass"
+    p = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    try:
+        assert p.stdout is not None
+        p.stdout.readline()
+        yield p.pid
+    finally:
+        p.kill()
+        p.wait()
+
+
+CONDITIONS: dict[str, int | None] = {
+    "quiet": None,
+    "busy neighbour": 0,
+    "neighbour at nice 19": 19,
+}
+
+
+def measure(
+    server: Server, connections: int, seconds: int, beside: int | None
+) -> dict[str, float]:
+    took, other = time.monotonic(), cpu(beside) if beside else 0.0
+    engine, worker = server.used()
+    r = server.load(connections, seconds)
+    engine2, worker2 = server.used()
+    took, other = time.monotonic() - took, (cpu(beside) if beside else 0.0) - other
+    n = r["requests"]
+    broken = r["connect"] + r["read"] + r["write"] + r["timeout"] + r["non2xx"]
+    if not n or broken:
+        raise Refused(f"{server.config.name}: {n} requests, {broken} broken or refused")
+    return {
+        "engine_us": 1e6 * (engine2 - engine) / n,
+        "worker_us": 1e6 * (worker2 - worker) / n,
+        "cpu_us": 1e6 * (engine2 - engine + worker2 - worker) / n,
+        "rps": n / (r["duration_us"] / 1e6),
+        "p50_us": r["p50"],
+        "p99_us": r["p99"],
+        "neighbour": other / took,
+    }
+
+
+Rounds = dict[str, dict[str, list[dict[str, float]]]]
+"""Condition, configuration → one measurement a round."""
+
+
+def one_round(configs: list[Config], turn: int, seconds: int, results: Rounds) -> None:
+    with contextlib.ExitStack() as stack:
+        servers = []
+        for c in configs:
+            s = start(c)
+            stack.callback(s.stop)
+            servers.append(s)
+        at = turn * len(servers) // 3 % len(servers)
+        order = servers[at:] + servers[:at]
+        for condition, nice in CONDITIONS.items():
+            with neighbour(nice) as beside:
+                for connections in CONNECTIONS:
+                    by_config = results.setdefault(f"{condition}, {connections}", {})
+                    for s in order:
+                        m = measure(s, connections, seconds, beside)
+                        by_config.setdefault(s.config.name, []).append(m)
+
+
+def cell(rounds: list[dict[str, float]], key: str, digits: int) -> str:
+    values = [r[key] for r in rounds]
+    middle = f"{statistics.median(values):.{digits}f}"
+    return (
+        middle
+        if len(values) == 1
+        else f"{middle} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+    )
+
+
+def against(
+    rounds: list[dict[str, float]], base: list[dict[str, float]], key: str
+) -> str:
+    change = (
+        statistics.median(r[key] / b[key] for r, b in zip(rounds, base, strict=True))
+        - 1
+    )
+    return f"{100 * change:+.0f} %"
+
+
+def table(results: Rounds) -> str:
+    lines: list[str] = []
+    for condition, by_config in results.items():
+        base = by_config[BASE]
+        lines += [
+            "",
+            f"### {condition} connection{'' if condition.endswith(' 1') else 's'}",
+            "",
+            "| | engine µs | worker µs | both, against the defaults | p50 µs | p99 µs | p50, p99 against | requests/s |"
+            + (" neighbour |" if "neighbour" in condition else ""),
+            "|---|---|---|---|---|---|---|---|"
+            + ("---|" if "neighbour" in condition else ""),
+        ]
+        for name, rounds in by_config.items():
+            both = f"{statistics.median(r['cpu_us'] for r in rounds):.1f}, {against(rounds, base, 'cpu_us')}"
+            tails = (
+                f"{against(rounds, base, 'p50_us')}, {against(rounds, base, 'p99_us')}"
+            )
+            line = (
+                f"| {name} | {cell(rounds, 'engine_us', 1)} | {cell(rounds, 'worker_us', 1)} | {both} "
+                f"| {cell(rounds, 'p50_us', 0)} | {cell(rounds, 'p99_us', 0)} | {tails} "
+                f"| {statistics.median(r['rps'] for r in rounds):.0f} |"
+            )
+            if "neighbour" in condition:
+                line += f" {statistics.median(r['neighbour'] for r in rounds):.0%} |"
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def variant(text: str) -> Config:
+    name, _, paths = text.partition("=")
+    binary, _, python = paths.partition(",")
+    if not name or not binary:
+        raise argparse.ArgumentTypeError("NAME=BINARY or NAME=BINARY,PYTHON")
+    return Config(
+        name, binary=str(Path(binary).absolute()), python=python or CONFIGS[0].python
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=1, help="of each load")
+    parser.add_argument(
+        "--quick", action="store_true", help="1 round: under three minutes"
+    )
+    parser.add_argument(
+        "--only",
+        default="",
+        help="configurations whose names hold one of these words, and the defaults",
+    )
+    parser.add_argument(
+        "--variant",
+        action="append",
+        default=[],
+        type=variant,
+        help="NAME=BINARY[,PYTHON]",
+    )
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "crossing.json")
+    args = parser.parse_args()
+    words = args.only.split(",")
+    configs = [
+        c for c in CONFIGS if c.name == BASE or any(w in c.name for w in words)
+    ] + args.variant
+    rounds = 1 if args.quick else args.rounds
+    results: Rounds = {}
+    began = time.monotonic()
+    for turn in range(rounds):
+        say(
+            f"round {turn + 1} of {rounds}: {len(configs)} configurations, load average {os.getloadavg()[0]:.2f}"
+        )
+        try:
+            one_round(configs, turn, args.seconds, results)
+        except Refused as e:
+            sys.exit(str(e))
+    about = {
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "rounds": rounds,
+        "seconds": args.seconds,
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(
+        json.dumps({"machine": about, "results": results}, indent=1) + "\n"
+    )
+    print(table(results))
+    say(f"{time.monotonic() - began:.0f} s; written to {args.out.name}")
+
+
+if __name__ == "__main__":
+    main()
