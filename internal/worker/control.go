@@ -32,8 +32,8 @@ type Route struct {
 
 // StartError says why a worker could not start: the worker's "failed" message, or what the engine saw itself.
 type StartError struct {
-	// Stage is "import", "lookup", "routes", "bridge" or "lifespan" from the worker, "interpreter", "timeout" or
-	// "exit" from the engine.
+	// Stage is "import", "lookup", "routes", "bridge" or "lifespan" from the worker, "interpreter", "timeout",
+	// "protocol" or "exit" from the engine.
 	Stage string `json:"stage"`
 	// Message is one sentence, Hint what to do about it (or empty), Traceback the Python traceback (or empty).
 	Message   string `json:"message"`
@@ -67,6 +67,14 @@ type event struct {
 	failed  *StartError
 	ready   bool
 	drained bool
+}
+
+// complaint is what a failed message says, after a colon; "" for others.
+func (e *event) complaint() string {
+	if e.failed == nil {
+		return ""
+	}
+	return ": " + e.failed.Message
 }
 
 // control is the engine's end of a worker's control channel.

@@ -7,8 +7,6 @@ import (
 	"reflect"
 	"sync"
 	"time"
-
-	"github.com/covetpy/covet/internal/mailbox"
 )
 
 // Generation is the workers that run one state of the application's code: they have one route table in common, and
@@ -26,18 +24,11 @@ type Generation struct {
 	cancel  context.CancelFunc
 	minders sync.WaitGroup
 
+	patience context.Context // ends when what is in flight has had its time; set before ctx ends
+
 	mu    sync.Mutex
 	seats []*worker // the worker in each seat, under mu
 }
-
-// round is a task that tells that a loop has come round.
-type round struct {
-	task mailbox.Task
-	done func()
-}
-
-// Run implements mailbox.Runner.
-func (r *round) Run() { r.done() }
 
 // startGeneration starts all workers side by side. The error is that of the first one that failed.
 func (s *Supervisor) startGeneration(ctx context.Context, number int) (*Generation, error) {
@@ -122,14 +113,16 @@ func (g *Generation) status() []Status {
 	return list
 }
 
-// abandon ends the workers of a generation that was never published.
+// abandon ends the workers of a generation that was never published. Some have started their lifespans.
 func (g *Generation) abandon() {
 	g.cancel()
+	var leaving sync.WaitGroup
 	for _, w := range g.seats {
 		if w != nil {
-			w.discard(errAbandoned)
+			leaving.Go(func() { w.dismiss(errAbandoned) })
 		}
 	}
+	leaving.Wait()
 }
 
 var errAbandoned = errors.New("the new generation was given up")
@@ -147,10 +140,14 @@ func (g *Generation) mind() {
 
 // retire lets the exchanges of the generation end, at most for patience, then ends its workers.
 func (g *Generation) retire(patience time.Duration) {
-	g.s.barrier() // a loop may be about to dispatch to this generation
-	ctx, stop := context.WithTimeout(context.Background(), patience)
+	ctx, stop := context.WithTimeout(g.s.hurry, patience)
 	defer stop()
+	// A loop may have found one of the generation's routes, and be about to dispatch: let all come round.
+	if err := g.Dispatcher.everywhere(func(*lane) error { return nil }); err != nil {
+		g.s.log.Error("a generation retires while it may get requests", "generation", g.Number, "error", err)
+	}
 	idle := g.Dispatcher.WaitIdle(ctx) == nil
+	g.patience = ctx
 	g.cancel()
 	g.minders.Wait()
 	if !idle {
@@ -158,37 +155,69 @@ func (g *Generation) retire(patience time.Duration) {
 	}
 }
 
+// arrival is what became of a replacement.
+type arrival struct {
+	worker *worker
+	err    error
+}
+
 // mindSeat keeps a worker in one seat until the generation retires.
 func (g *Generation) mindSeat(seat int, w *worker) {
 	backoff := g.s.policy.BackoffMin
+	var due string          // why w is to be replaced
+	var coming chan arrival // brings the replacement; nil when none has been asked for
 	for {
-		switch end := w.watch(g.ctx); end.outcome {
+		switch end := w.watch(g.ctx, coming); end.outcome {
 		case retired:
-			w.leave()
+			w.leave(g.patience)
+			if coming == nil {
+				return
+			}
+			if a := <-coming; a.err == nil { // soon: its start has ended with the generation's context
+				a.worker.leave(g.patience)
+			}
 			return
 		case recycle:
-			next, err := g.replacement()
-			if err != nil {
-				g.s.log.Error("no replacement for a worker that is due", "worker", w.id, "reason", end.reason, "error", err)
+			due, coming = end.reason, make(chan arrival, 1)
+			go func(coming chan<- arrival) {
+				next, err := g.replacement()
+				coming <- arrival{next, err}
+			}(coming)
+		case replaced:
+			coming = nil
+			next := end.next.worker
+			if err := end.next.err; err != nil {
+				if g.ctx.Err() == nil {
+					g.s.log.Error("no replacement for a worker that is due", "worker", w.id, "reason", due, "error", err)
+				}
 				w.postpone()
 				continue
 			}
-			g.s.log.Info("worker replaced", "worker", w.id, "by", next.id, "reason", end.reason)
+			g.s.log.Info("worker replaced", "worker", w.id, "by", next.id, "reason", due)
 			g.put(seat, next)
 			g.s.retiring.Add(1)
 			go func(old *worker) {
 				defer g.s.retiring.Done()
-				old.leave()
+				ctx, stop := context.WithTimeout(g.s.hurry, g.s.policy.DrainTimeout)
+				defer stop()
+				old.leave(ctx)
 			}(w)
 			w = next
 		case died:
 			lived := time.Since(w.started)
 			g.s.log.Error("worker died", "worker", w.id, "pid", w.process.pid(), "reason", end.reason)
+			g.s.restarts.Add(1)
 			w.discard(errors.New(end.reason))
 			if lived >= g.s.policy.BackoffReset {
 				backoff = g.s.policy.BackoffMin
 			}
-			next := g.restart(&backoff)
+			var next *worker
+			if coming != nil { // it was due, and its replacement is already being started
+				next, coming = (<-coming).worker, nil
+			}
+			if next == nil {
+				next = g.restart(&backoff)
+			}
 			if next == nil {
 				return
 			}
@@ -205,7 +234,7 @@ func (g *Generation) replacement() (*worker, error) {
 		return nil, err
 	}
 	if !reflect.DeepEqual(g.Table, w.table) {
-		w.discard(errAbandoned)
+		w.dismiss(errAbandoned)
 		return nil, &StartError{
 			Stage:   "routes",
 			Message: "the application's routes have changed on disk",
@@ -213,7 +242,7 @@ func (g *Generation) replacement() (*worker, error) {
 		}
 	}
 	if err := g.admit(w); err != nil {
-		w.discard(err)
+		w.dismiss(err)
 		return nil, err
 	}
 	return w, nil
@@ -230,7 +259,6 @@ func (g *Generation) restart(backoff *time.Duration) *worker {
 		case <-pause.C:
 		}
 		*backoff = min(*backoff*2, g.s.policy.BackoffMax)
-		g.s.restarts.Add(1)
 		w, err := g.replacement()
 		if err == nil {
 			g.s.log.Info("worker started again", "worker", w.id, "pid", w.process.pid())

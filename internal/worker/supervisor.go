@@ -23,13 +23,17 @@ type Supervisor struct {
 	log      *slog.Logger
 	spawner  *spawner
 
-	// changing serializes Start, Reload and Stop.
-	changing sync.Mutex
-	current  atomic.Pointer[Generation]
-	numbers  int            // generations made so far; under changing
-	nextID   atomic.Int64   // workers started so far
-	retiring sync.WaitGroup // generations and workers on their way out
-	restarts atomic.Int64
+	// changing serializes Start, Reload and Stop: whoever has put something in makes the change. A channel, because
+	// the wait for it ends with a context.
+	changing chan struct{}
+	// life ends with the call of Stop, hurry when what is in flight has had its time after that.
+	life, hurry  context.Context
+	end, hurryUp context.CancelFunc
+	current      atomic.Pointer[Generation]
+	numbers      int            // generations made so far; by who is changing
+	nextID       atomic.Int64   // workers started so far
+	retiring     sync.WaitGroup // generations and workers on their way out
+	restarts     atomic.Int64
 }
 
 // NewSupervisor returns a supervisor that has started nothing yet. Publish is called with every generation whose
@@ -38,9 +42,13 @@ type Supervisor struct {
 func NewSupervisor(spec Spec, policy Policy, dispatch DispatchConfig, loops []transport.Loop, publish func(*Generation) error, log *slog.Logger) *Supervisor {
 	spec.fill()
 	policy.fill()
-	return &Supervisor{
+	s := &Supervisor{
 		spec: spec, policy: policy, dispatch: dispatch, loops: loops, publish: publish, log: log, spawner: newSpawner(),
+		changing: make(chan struct{}, 1),
 	}
+	s.life, s.end = context.WithCancel(context.Background())
+	s.hurry, s.hurryUp = context.WithCancel(context.Background())
+	return s
 }
 
 // errStopped is the answer to a change that comes after Stop.
@@ -51,15 +59,25 @@ var errStopped = errors.New("worker: the supervisor has stopped")
 func (s *Supervisor) Start(ctx context.Context) error { return s.Reload(ctx) }
 
 // Reload starts a new generation of workers, publishes it and retires the present one, which finishes its requests
-// in the background. When the new generation cannot start, the present one goes on as if nothing had happened.
+// in the background. When the new generation cannot start, the present one goes on as if nothing had happened. A call
+// of Stop ends a Reload that is under way.
 func (s *Supervisor) Reload(ctx context.Context) error {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	if s.spawner == nil {
-		return errStopped
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.life, cancel)()
+	select {
+	case s.changing <- struct{}{}:
+		defer func() { <-s.changing }()
+	case <-ctx.Done():
+	}
+	if err := s.over(ctx); err != nil {
+		return err
 	}
 	s.numbers++
 	next, err := s.startGeneration(ctx, s.numbers)
+	if over := s.over(ctx); err != nil && over != nil {
+		return over
+	}
 	if err != nil {
 		return err
 	}
@@ -80,20 +98,29 @@ func (s *Supervisor) Reload(ctx context.Context) error {
 	return nil
 }
 
-// Stop retires all workers and returns when they have ended. What is still in flight may finish until ctx ends, at
-// most for the policy's DrainTimeout.
-func (s *Supervisor) Stop(ctx context.Context) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	if s.spawner == nil {
-		return
+// over says why a change of ctx cannot be made any more.
+func (s *Supervisor) over(ctx context.Context) error {
+	if s.life.Err() != nil {
+		return errStopped
 	}
-	patience := s.policy.DrainTimeout
-	if deadline, ok := ctx.Deadline(); ok {
-		patience = max(min(patience, time.Until(deadline)), time.Millisecond)
+	return ctx.Err()
+}
+
+// Stop retires all workers, those of former generations as well, and returns when they have ended. What is still in
+// flight may finish until ctx ends, at most for the policy's DrainTimeout; then the workers get the time that they need
+// to shut down their lifespans, and are killed after that. A start or a reload that is under way is given up.
+func (s *Supervisor) Stop(ctx context.Context) {
+	s.end()
+	ctx, cancel := context.WithTimeout(ctx, s.policy.DrainTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, s.hurryUp)()
+	s.changing <- struct{}{} // soon: see over
+	defer func() { <-s.changing }()
+	if s.spawner == nil {
+		return // a second Stop
 	}
 	if g := s.current.Swap(nil); g != nil {
-		g.retire(patience)
+		g.retire(s.policy.DrainTimeout)
 	}
 	s.retiring.Wait()
 	s.spawner.close()
@@ -123,17 +150,5 @@ func (s *Supervisor) Workers() []Status {
 	return g.status()
 }
 
-// Restarts is how many workers had to be started again because they died.
+// Restarts is how many workers have died after they were ready, and so had to be started again.
 func (s *Supervisor) Restarts() int64 { return s.restarts.Load() }
-
-// barrier returns when every loop has come round: nothing that a loop looked up before is still on its stack.
-func (s *Supervisor) barrier() {
-	var wg sync.WaitGroup
-	wg.Add(len(s.loops))
-	for _, loop := range s.loops {
-		b := &round{done: wg.Done}
-		b.task.Do = b
-		loop.Post(&b.task)
-	}
-	wg.Wait()
-}

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
+
+	"github.com/covetpy/covet/internal/ring"
 )
 
 const (
@@ -39,7 +42,10 @@ type worker struct {
 	started    time.Time
 	state      machine
 	admitted   bool
+	blocked    blockage
 	events     chan event // closed at the end of the control channel
+	// verdict is why the engine killed it, when it did so on its own account.
+	verdict atomic.Pointer[string]
 
 	maxRequests uint64
 	maxMemory   int64
@@ -85,8 +91,7 @@ func (w *worker) listen() {
 		e, err := w.process.control.next()
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
-				w.s.log.Error("worker broke the protocol", "worker", w.id, "error", err)
-				w.process.kill()
+				w.condemn("it broke the protocol: " + err.Error())
 			}
 			return
 		}
@@ -94,10 +99,25 @@ func (w *worker) listen() {
 	}
 }
 
+// condemn kills the worker; the first reason is the one that is told.
+func (w *worker) condemn(reason string) {
+	w.verdict.CompareAndSwap(nil, &reason)
+	w.process.kill()
+}
+
+// fate says in words how the worker ended. Only after process.exited.
+func (w *worker) fate() string {
+	if reason := w.verdict.Load(); reason != nil {
+		return *reason
+	}
+	return w.process.how()
+}
+
 // awaitReady takes the messages of the start, in their order.
 func (w *worker) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, w.s.policy.StartTimeout)
 	defer cancel()
+	greeted := false
 	for {
 		select {
 		case <-ctx.Done():
@@ -112,28 +132,46 @@ func (w *worker) awaitReady(ctx context.Context) error {
 		case e, open := <-w.events:
 			switch {
 			case !open:
-				return w.explainExit()
-			case e.hello != nil:
-				w.hello = *e.hello
-			case e.routes != nil:
+				return w.explainExit(ctx, greeted)
+			case e.hello != nil && !greeted:
+				w.hello, greeted = *e.hello, true
+				if w.hello.Layout != ring.Version {
+					return &StartError{
+						Stage: "bridge",
+						Message: fmt.Sprintf("the Python package covet %s has version %d of the shared memory's layout, but this engine has %d",
+							w.hello.Covet, w.hello.Layout, ring.Version),
+						Hint: "the covet binary and the Python package must be of one version: reinstall covetpy",
+					}
+				}
+			case e.routes != nil && greeted && w.table == nil:
 				w.table = e.routes
 			case e.failed != nil:
 				return e.failed
 			case e.ready && w.table != nil:
 				return nil
 			default:
-				return fmt.Errorf("worker %d sent a message out of order", w.id)
+				return protocolError("it sent a message out of order")
 			}
 		}
 	}
 }
 
+func protocolError(what string) *StartError {
+	return &StartError{
+		Stage: "protocol", Message: "the worker does not keep to the protocol: " + what,
+		Hint: "the covet binary and the Python package must be of one version: reinstall covetpy",
+	}
+}
+
 // explainExit finds out why a worker ended before it was ready.
-func (w *worker) explainExit() error {
+func (w *worker) explainExit(ctx context.Context, greeted bool) error {
 	w.process.end(exitPatience)
-	if w.hello.PID == 0 {
+	if broke := w.verdict.Load(); broke != nil {
+		return protocolError(*broke)
+	}
+	if !greeted {
 		// It could not even say hello: most often the interpreter is a wrong one or lacks the package.
-		if _, err := CheckPython(context.Background(), w.s.spec.Python); err != nil {
+		if _, err := CheckPython(ctx, w.s.spec.Python); err != nil {
 			return err
 		}
 	}
@@ -149,8 +187,9 @@ func (w *worker) explainExit() error {
 func (w *worker) limit() {
 	p := &w.s.policy
 	vary := func(v float64) float64 { return v * (1 + p.Jitter*(2*rand.Float64()-1)) }
-	w.maxRequests = uint64(vary(float64(p.MaxRequests)))
-	w.maxMemory = int64(vary(float64(p.MaxMemory)))
+	// Rounded up: the fraction of a request must not become 0, which means never.
+	w.maxRequests = uint64(math.Ceil(vary(float64(p.MaxRequests))))
+	w.maxMemory = int64(math.Ceil(vary(float64(p.MaxMemory))))
 	w.expires = time.Time{}
 	if p.MaxAge > 0 {
 		w.expires = time.Now().Add(time.Duration(vary(float64(p.MaxAge))))
@@ -172,140 +211,66 @@ func (w *worker) postpone() {
 	}
 }
 
-type outcome int
-
-const (
-	retired outcome = iota // told to by its generation
-	recycle                // has reached a limit of the policy
-	died                   // the process has ended, or had to be killed
-)
-
-type ending struct {
-	outcome outcome
-	reason  string
-}
-
-// watch looks after a worker until something has to be done about it.
-func (w *worker) watch(ctx context.Context) ending {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	var b blockage
-	nextMemory := time.Now().Add(memoryEvery)
-	for {
-		select {
-		case <-ctx.Done():
-			return ending{outcome: retired}
-		case <-w.process.exited:
-			return ending{died, w.process.how()}
-		case <-w.remote.Broken():
-			w.process.kill()
-			<-w.process.exited
-			return ending{died, "it broke the rules of the shared memory: " + w.remote.Err().Error()}
-		case e, open := <-w.events:
-			if open && e.failed != nil {
-				w.s.log.Error("worker failed", "worker", w.id, "error", e.failed.Message)
-			}
-			if !open {
-				w.process.end(exitPatience)
-				return ending{died, w.process.how()}
-			}
-		case now := <-tick.C:
-			if reason := w.look(&b, now); reason != "" {
-				w.process.kill()
-				<-w.process.exited
-				return ending{died, reason}
-			}
-			if reason := w.due(now, &nextMemory); reason != "" {
-				return ending{recycle, reason}
-			}
-		}
-	}
-}
-
-// blockage remembers the step that holds a worker's event loop.
-type blockage struct {
-	since    int64 // RegionBusySince of the step; 0 while the loop comes round
-	reported bool
-}
-
-// look finds out whether one handler step holds the event loop, and acts on it. A reason means: replace it.
-func (w *worker) look(b *blockage, now time.Time) (reason string) {
-	p := &w.s.policy
-	live := w.remote.Region.Liveness()
-	held := time.Duration(0)
-	if live.BusySince != 0 {
-		held = time.Duration(monotonic() - live.BusySince)
-	}
-	if b.reported && (live.BusySince != b.since || held < p.BlockedAfter) {
-		*b = blockage{}
-		if w.state.move(Ready) {
-			w.s.log.Info("event loop runs again", "worker", w.id)
-			w.dispatcher.Resume(w.remote)
-		}
-	}
-	if held < p.BlockedAfter {
-		return ""
-	}
-	if !b.reported {
-		*b = blockage{since: live.BusySince, reported: true}
-		if w.state.move(Busy) {
-			w.dispatcher.Suspend(w.remote)
-		}
-		w.s.log.Warn("a handler blocks the event loop; its worker gets no new requests, the stacks follow",
-			"worker", w.id, "pid", w.process.pid(), "for", held.Round(time.Millisecond), "limit", p.BlockedLimit,
-			"hint", "make it a plain def, or await what it waits for")
-		_ = w.process.cmd.Process.Signal(syscall.SIGUSR1) // stacks; fails only when it has just ended
-	}
-	if held >= p.BlockedLimit {
-		return fmt.Sprintf("one handler step held its event loop for %v", held.Round(time.Millisecond))
-	}
-	return ""
-}
-
-// due says whether the worker has reached one of its limits, and which.
-func (w *worker) due(now time.Time, nextMemory *time.Time) (reason string) {
-	if w.maxRequests > 0 && w.remote.Region.Liveness().Handled >= w.maxRequests {
-		return fmt.Sprintf("it has handled %d requests", w.maxRequests)
-	}
-	if !w.expires.IsZero() && now.After(w.expires) {
-		return fmt.Sprintf("it is %v old", now.Sub(w.started).Round(time.Second))
-	}
-	if w.maxMemory > 0 && now.After(*nextMemory) {
-		*nextMemory = now.Add(memoryEvery)
-		if m := w.process.memory(); m >= w.maxMemory {
-			return fmt.Sprintf("it uses %d MiB of memory", m>>20)
-		}
-	}
-	return ""
-}
-
-// leave ends a worker in good order: no new requests, time for those in flight, then exit.
-func (w *worker) leave() {
+// leave ends a worker in good order: no new requests, time for those in flight until ctx ends, then exit.
+func (w *worker) leave(ctx context.Context) {
 	w.state.move(Draining)
 	w.dispatcher.Suspend(w.remote)
-	w.awaitIdle(w.dispatcher)
+	w.awaitIdle(ctx)
 	if err := w.process.control.drain(farewell); err == nil {
-		w.process.end(farewell + lifespanPatience)
+		w.awaitExit(farewell + lifespanPatience)
 	}
 	w.discard(errRetired)
 }
 
+// dismiss ends a worker that has started, but gets no requests.
+func (w *worker) dismiss(cause error) {
+	if err := w.process.control.stop(); err == nil {
+		w.awaitExit(exitPatience)
+	}
+	w.discard(cause)
+}
+
 var errRetired = errors.New("the worker was retired")
 
-// awaitIdle waits until the worker owes no answer, at most for the drain timeout.
-func (w *worker) awaitIdle(d *Dispatcher) {
-	deadline := time.NewTimer(w.s.policy.DrainTimeout)
-	defer deadline.Stop()
+// awaitIdle waits until the worker owes no answer, at most until ctx ends.
+func (w *worker) awaitIdle(ctx context.Context) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for d.InFlight(w.remote) > 0 {
+	for w.dispatcher.InFlight(w.remote) > 0 {
+		select {
+		case <-w.process.exited:
+			return
+		case <-w.remote.Broken():
+			w.condemn("it broke the rules of the shared memory: " + w.remote.Err().Error())
+			return
+		case <-ctx.Done():
+			w.s.log.Warn("the drain deadline passed with requests in flight", "worker", w.id, "requests", w.dispatcher.InFlight(w.remote))
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// awaitExit lets a worker that has been told to exit do so, and listens to what it says meanwhile.
+func (w *worker) awaitExit(patience time.Duration) {
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	events := w.events
+	for {
 		select {
 		case <-w.process.exited:
 			return
 		case <-deadline.C:
-			w.s.log.Warn("the drain deadline passed with requests in flight", "worker", w.id, "requests", d.InFlight(w.remote))
+			w.s.log.Warn("a worker did not exit when it was told to, and is killed", "worker", w.id, "pid", w.process.pid(), "after", patience)
 			return
-		case <-tick.C:
+		case e, open := <-events:
+			switch {
+			case !open:
+				events = nil
+			case !e.drained:
+				w.s.log.Error("a worker failed on its way out", "worker", w.id, "error", "unexpected message"+e.complaint())
+				return
+			}
 		}
 	}
 }
