@@ -190,20 +190,23 @@ class FakeEngine:
         os.ftruncate(self.fd, size)
         self.map = mmap.mmap(self.fd, size)
         struct.pack_into("<QIIIII", self.map, 0, L["MAGIC"], L["VERSION"], loops, request_bytes, answer_bytes, self.start)
+        # One store or load each: struct.pack_into would write zeros first, and the other side would see them.
+        self.q, self.i = memoryview(self.map).cast("Q"), memoryview(self.map).cast("I")
         self.doorbell = os.eventfd(0, os.EFD_CLOEXEC)
         self.bells = [os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK) for _ in range(loops)]
 
     def close(self) -> None:
+        self.q.release()
+        self.i.release()
         self.map.close()
         for fd in (self.fd, self.doorbell, *self.bells):
             os.close(fd)
 
-    # Native format: one store or load. The standard formats go byte by byte, and the other side would see halves.
     def u64(self, at: int) -> int:
-        return int(struct.unpack_from("@Q", self.map, at)[0])
+        return self.q[at // 8]
 
     def u32(self, at: int) -> int:
-        return int(struct.unpack_from("@I", self.map, at)[0])
+        return self.i[at // 4]
 
     def control(self, loop: int, name: str) -> int:
         return 4096 + 512 * loop + L[f"CONTROL_{name}"]
@@ -223,9 +226,9 @@ class FakeEngine:
             self.map[base + place : base + place + first] = frame[:first]
             self.map[base : base + len(frame) - first] = frame[first:]
             tail += len(frame)
-        struct.pack_into("@Q", self.map, at, tail)
+        self.q[at // 8] = tail
         if ring and self.u32(L["REGION_ASLEEP"]):
-            struct.pack_into("@I", self.map, L["REGION_ASLEEP"], 0)
+            self.i[L["REGION_ASLEEP"] // 4] = 0
             os.eventfd_write(self.doorbell, 1)
 
     def take(self, loop: int = 0, *, most: int = 1 << 30) -> list[Answer]:
@@ -245,12 +248,12 @@ class FakeEngine:
             first = min(n, self.answer_bytes - place)
             f = self.map[base + place : base + place + first] + self.map[base : base + n - first]
             answers.append(parse(f))
-            struct.pack_into("@Q", self.map, head_at, head + n)
+            self.q[head_at // 8] = head + n
         starved = self.control(loop, "STARVED")
         if self.u32(starved):
-            struct.pack_into("@I", self.map, starved, 0)
+            self.i[starved // 4] = 0
             if self.u32(L["REGION_ASLEEP"]):
-                struct.pack_into("@I", self.map, L["REGION_ASLEEP"], 0)
+                self.i[L["REGION_ASLEEP"] // 4] = 0
             os.eventfd_write(self.doorbell, 1)
         return answers
 
@@ -259,7 +262,7 @@ class FakeEngine:
         deadline = time.monotonic() + seconds
         asleep = self.control(loop, "ASLEEP")
         while not (answers := self.take(loop)):
-            struct.pack_into("@I", self.map, asleep, 1)
+            self.i[asleep // 4] = 1
             if self.u64(self.control(loop, "ANSWER_TAIL")) == self.u64(self.control(loop, "ANSWER_HEAD")):
                 left = deadline - time.monotonic()
                 assert left > 0, "no answer came"
@@ -268,7 +271,7 @@ class FakeEngine:
                 os.eventfd_read(self.bells[loop])
             except BlockingIOError:
                 pass
-            struct.pack_into("@I", self.map, asleep, 0)
+            self.i[asleep // 4] = 0
         return answers
 
 

@@ -106,7 +106,7 @@ def test_a_ring_that_makes_no_sense_ends_the_worker(length: int) -> None:
 def test_a_tail_that_runs_away() -> None:
     with Harness(PLAN) as h:
         at = h.engine.control(0, "REQUEST_TAIL")
-        h.loop.call_later(0.001, struct.pack_into, "<Q", h.engine.map, at, 1 << 60)
+        h.loop.call_later(0.001, h.engine.q.__setitem__, at // 8, 1 << 60)
         with pytest.raises(_bridge.BridgeError, match="broken"):
             h.run(asyncio.sleep(5))
 
