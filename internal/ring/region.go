@@ -77,6 +77,40 @@ func NewRegion(cfg Config) (*Region, error) {
 	return r, nil
 }
 
+// OpenRegion is the worker's NewRegion: the memory behind the file that it was handed, for frames of at most maxFrame
+// bytes. The file is the Region's from here on, unless there is an error. The caller closes the Region.
+func OpenRegion(file *os.File, maxFrame int) (*Region, error) {
+	memory, err := shm.OpenMemoryFile(file)
+	if err != nil {
+		return nil, err
+	}
+	header, err := memory.Map(0, int64(RoundToPage(ControlStart)))
+	if err != nil {
+		return nil, err
+	}
+	b := header.Bytes()
+	magic := atomic.LoadUint64((*uint64)(unsafe.Pointer(&b[RegionMagic])))
+	word := func(at int) int { return int(*(*uint32)(unsafe.Pointer(&b[at]))) }
+	version, start := word(RegionVersion), word(RegionDataStart)
+	r := &Region{memory: memory, cfg: Config{
+		Loops: word(RegionLoops), RequestBytes: word(RegionRequestBytes), AnswerBytes: word(RegionAnswerBytes), MaxFrame: maxFrame,
+	}}
+	if err := header.Close(); err != nil {
+		return nil, err
+	}
+	switch {
+	case magic != Magic || version != Version:
+		return nil, fmt.Errorf("ring: the memory has version %d of the layout, want %d", version, Version)
+	case r.cfg.Loops < 1 || r.cfg.Loops > maxLoops || start < ControlStart+r.cfg.Loops*ControlSize:
+		return nil, fmt.Errorf("ring: a header with %d loops whose data begins at %d", r.cfg.Loops, start)
+	}
+	if err := r.mapAll(int64(start)); err != nil {
+		_ = r.unmap() // the first error is the one to report
+		return nil, err
+	}
+	return r, nil
+}
+
 func (r *Region) mapAll(start int64) (err error) {
 	if r.control, err = r.memory.Map(0, start); err != nil {
 		return err
@@ -101,7 +135,9 @@ func (r *Region) File() *os.File { return r.memory.File() }
 func (r *Region) Loops() int { return r.cfg.Loops }
 
 // Close unmaps everything; a second Close does nothing. No view of the region may be used afterwards.
-func (r *Region) Close() error {
+func (r *Region) Close() error { return errors.Join(r.unmap(), r.memory.Close()) }
+
+func (r *Region) unmap() error {
 	var errs []error
 	for _, m := range r.data {
 		errs = append(errs, m.Close())
@@ -109,7 +145,6 @@ func (r *Region) Close() error {
 	if r.control != nil {
 		errs = append(errs, r.control.Close())
 	}
-	errs = append(errs, r.memory.Close())
 	return errors.Join(errs...)
 }
 

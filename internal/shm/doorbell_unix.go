@@ -45,6 +45,18 @@ func NewDoorbell() (*Doorbell, error) {
 	return d, nil
 }
 
+// OpenDoorbell is the other process's NewDoorbell: the one end that it was handed, to wait on or to ring. The
+// file is the Doorbell's from here on.
+func OpenDoorbell(end *os.File) (*Doorbell, error) {
+	fd := int(end.Fd())
+	if err := unix.SetNonblock(fd, true); err != nil {
+		return nil, fmt.Errorf("shm: doorbell: %w", err)
+	}
+	d := &Doorbell{wait: end, ring: end, waitFD: fd}
+	d.ringFD.Store(int32(fd))
+	return d, nil
+}
+
 // FD is the descriptor to wait on for readability.
 func (d *Doorbell) FD() int { return d.waitFD }
 

@@ -31,6 +31,16 @@ func NewMemoryFile(name string, size int64) (*MemoryFile, error) {
 	return &MemoryFile{file: file, size: size}, nil
 }
 
+// OpenMemoryFile is the other process's NewMemoryFile: memory behind a file that it was handed. The file is the
+// MemoryFile's from here on.
+func OpenMemoryFile(file *os.File) (*MemoryFile, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("shm: memory file: %w", err)
+	}
+	return &MemoryFile{file: file, size: info.Size()}, nil
+}
+
 // Size is the size in bytes.
 func (m *MemoryFile) Size() int64 { return m.size }
 

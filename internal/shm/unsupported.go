@@ -13,6 +13,9 @@ type MemoryFile struct{}
 // NewMemoryFile returns errors.ErrUnsupported.
 func NewMemoryFile(string, int64) (*MemoryFile, error) { return nil, errors.ErrUnsupported }
 
+// OpenMemoryFile returns errors.ErrUnsupported.
+func OpenMemoryFile(*os.File) (*MemoryFile, error) { return nil, errors.ErrUnsupported }
+
 // Size is 0.
 func (*MemoryFile) Size() int64 { return 0 }
 
@@ -42,6 +45,9 @@ type Doorbell struct{}
 
 // NewDoorbell returns errors.ErrUnsupported.
 func NewDoorbell() (*Doorbell, error) { return nil, errors.ErrUnsupported }
+
+// OpenDoorbell returns errors.ErrUnsupported.
+func OpenDoorbell(*os.File) (*Doorbell, error) { return nil, errors.ErrUnsupported }
 
 // FD is -1.
 func (*Doorbell) FD() int { return -1 }
