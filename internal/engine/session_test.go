@@ -329,3 +329,23 @@ func TestServeAllocatesNothing(t *testing.T) {
 	}
 	var _ message.Stream = s
 }
+
+// A session whose task is still in the mailbox when its connection closes is not given to another connection before
+// the task has run.
+func TestClosedWhilePosted(t *testing.T) {
+	r := newRig(t, Config{})
+	sh := newShard(&r.srv.cfg, plain{[]byte("hello")}, r.loop, [16]byte{})
+	s := sh.accept(&nullConn{loop: r.loop})
+	s.Data([]byte(strings.Repeat(get, maxBatch+1)))
+	if !s.posted || !s.paused {
+		t.Fatal("not yielded")
+	}
+	s.Closed(nil)
+	if other := sh.accept(&nullConn{loop: r.loop}); other == s {
+		t.Fatal("reused while posted")
+	}
+	r.loop.Settle()
+	if other := sh.accept(&nullConn{loop: r.loop}); other != s {
+		t.Error("not given back")
+	}
+}
