@@ -32,6 +32,9 @@ type Policy struct {
 	StartTimeout time.Duration
 	// DrainTimeout is how long a worker may take for the requests it has; 0 means 30 s.
 	DrainTimeout time.Duration
+	// ExitTimeout is how long a worker that has nothing in flight any more may take to shut down its lifespan and
+	// exit; 0 means 15 s.
+	ExitTimeout time.Duration
 	// BlockedAfter is how long one handler step may hold the event loop before the worker counts as Busy; 0 means 1 s.
 	BlockedAfter time.Duration
 	// BlockedLimit is how long it may do so before the worker is killed and replaced; 0 means 30 s.
@@ -64,6 +67,7 @@ func (s *Spec) fill() {
 func (p *Policy) fill() {
 	orDefault(&p.StartTimeout, 60*time.Second)
 	orDefault(&p.DrainTimeout, 30*time.Second)
+	orDefault(&p.ExitTimeout, 15*time.Second)
 	orDefault(&p.BlockedAfter, time.Second)
 	orDefault(&p.BlockedLimit, 30*time.Second)
 	orDefault(&p.Jitter, 0.1)

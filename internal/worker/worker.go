@@ -25,8 +25,6 @@ const (
 	// farewell is the grace that a worker gets with "drain" once it has nothing in flight any more, or has had its
 	// time: what is left is cancelled, and the lifespan shuts down.
 	farewell = time.Second
-	// lifespanPatience bounds the shut-down of the application's lifespan.
-	lifespanPatience = 15 * time.Second
 )
 
 // worker is one process with what the engine knows of it.
@@ -217,7 +215,7 @@ func (w *worker) leave(ctx context.Context) {
 	w.dispatcher.Suspend(w.remote)
 	w.awaitIdle(ctx)
 	if err := w.process.control.drain(farewell); err == nil {
-		w.awaitExit(farewell + lifespanPatience)
+		w.awaitExit(farewell + w.s.policy.ExitTimeout)
 	}
 	w.discard(errRetired)
 }
@@ -225,7 +223,7 @@ func (w *worker) leave(ctx context.Context) {
 // dismiss ends a worker that has started, but gets no requests.
 func (w *worker) dismiss(cause error) {
 	if err := w.process.control.stop(); err == nil {
-		w.awaitExit(exitPatience)
+		w.awaitExit(min(exitPatience, w.s.policy.ExitTimeout))
 	}
 	w.discard(cause)
 }
