@@ -9,7 +9,14 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 here = Path(__file__).parent
-flags = ["-std=gnu11", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers", "-fvisibility=hidden"]
+flags = [
+    "-std=gnu11",
+    "-Wall",
+    "-Wextra",
+    "-Wno-unused-parameter",
+    "-Wno-missing-field-initializers",
+    "-fvisibility=hidden",
+]
 if os.environ.get("COVET_WERROR"):
     flags.append("-Werror")
 link: list[str] = []

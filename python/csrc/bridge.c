@@ -190,9 +190,19 @@ static void shut(Bridge *b)
         for (uint32_t k = 0; k < l->slot_count; k++)
             if (l->slots[k] != NULL) {
                 Call *c = l->slots[k];
+                call_ref(c);
                 if (call_own_frame(c) < 0)
                     PyErr_Clear();
                 call_finish(c);
+                /* The collector does not see into calls: a coroutine that holds its request would never go. */
+                PyObject *coro = c->coro, *r;
+                c->coro = NULL;
+                if (coro != NULL && (r = PyObject_CallMethod(coro, "close", NULL)) == NULL)
+                    PyErr_WriteUnraisable(coro);
+                else if (coro != NULL)
+                    Py_DECREF(r);
+                Py_XDECREF(coro);
+                call_unref(c);
             }
     }
     bridge_flush(b);

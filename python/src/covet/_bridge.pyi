@@ -1,6 +1,6 @@
 """The C extension: the worker's end of the shared-memory bridge. Private: users meet it through ``covet.Request``."""
 
-from asyncio import AbstractEventLoop
+from asyncio import AbstractEventLoop, Task
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from selectors import BaseSelector
 from typing import Any
@@ -12,6 +12,10 @@ LAYOUT_VERSION: int
 
 class BridgeError(Exception):
     """The region is not what this build expects, or the exchange is over."""
+
+    reason: str
+    """Why a body or a stream broke off: ``"gone"``, ``"timeout"``, ``"too_large"``, ``"invalid"`` or ``"shutdown"``;
+    else ``""``."""
 
 class ClientGone(BridgeError):
     """Nobody waits for the response any more: raised by body and stream operations."""
@@ -140,6 +144,8 @@ class Bridge:
         response_type whose content is None: that one is an async iterable of ``bytes`` itself (``__aiter__``). It
         runs in a Task of its own that is the request's task.
 
+        A result None is an empty 204, or the route's status when that is not 200.
+
         ``submit(job)`` runs job in the bounded thread pool; it raises when the pool's queue is full (→ 503).
         """
     def selector(self, base: BaseSelector, /) -> BaseSelector:
@@ -149,6 +155,11 @@ class Bridge:
         """Handles the frames that have arrived, for loops with ``add_reader`` (uvloop); returns how many."""
     def prepare_wait(self) -> bool:
         """Before a loop blocks on the doorbell: announces sleep and looks once more; False if work came meanwhile."""
+    def fileno(self) -> int:
+        """Becomes readable when there may be work: what a loop without our selector watches, and answers with ``poll``.
+        OSError on systems without epoll."""
+    def flush(self) -> None:
+        """Publishes answers written since the last batch. Needed only where the loop does not go round any more."""
     def drain(self) -> None:
         """Take no new requests: answer those that still come with 503, ``Retry-After: 0``."""
     @property
@@ -158,6 +169,12 @@ class Bridge:
         """Cancels the tasks of all requests in flight."""
     def close(self) -> None:
         """Unmaps the region. Idempotent."""
+
+def install() -> None:
+    """Puts ``current_task`` in asyncio's place, before the application is imported. Idempotent."""
+
+def current_task(loop: AbstractEventLoop | None = None) -> Task[Any] | None:
+    """``asyncio.current_task``, which also knows requests that run without a Task: it makes theirs when asked."""
 
 def open_region(fd: int, /) -> Mapping[str, int]:
     """The header of a region, for ``covet doctor`` and tests."""

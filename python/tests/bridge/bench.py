@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from covet import _bridge
-from covet._plan import Convert, Source
 from engine import L, request_frame
 from harness import Harness, param, route
+
+from covet import _bridge
+from covet._plan import Convert, Source
 
 
 async def typed(id: int) -> Any:
@@ -33,7 +34,16 @@ async def five(id: int) -> Any:
 
 def measure(h: Harness, number: int, batch: int, seconds: float = 1.0) -> float:
     e = h.engine
-    frames = [request_frame(number, slot=i, path="/users/42", params=["42"], headers=[("Host", "x"), ("Accept", "*/*"), ("User-Agent", "bench")]) for i in range(batch)]
+    frames = [
+        request_frame(
+            number,
+            slot=i,
+            path="/users/42",
+            params=["42"],
+            headers=[("Host", "x"), ("Accept", "*/*"), ("User-Agent", "bench")],
+        )
+        for i in range(batch)
+    ]
     blob = b"".join(frames)
     poll, handled, best = h.bridge.poll, L["REGION_HANDLED"], float("inf")
 
@@ -47,7 +57,7 @@ def measure(h: Harness, number: int, batch: int, seconds: float = 1.0) -> float:
                 goal = e.u64(handled) + batch
                 start = time.perf_counter_ns()
                 poll()
-                while e.u64(handled) < goal:
+                while e.u64(handled) < goal:  # noqa: ASYNC110  # a counter in shared memory
                     await asyncio.sleep(0)
                 total += time.perf_counter_ns() - start
                 skip(h)

@@ -3,6 +3,7 @@ change of the layout that one side has not followed fails here."""
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import re
@@ -189,7 +190,9 @@ class FakeEngine:
         self.fd = os.memfd_create("covet-test")
         os.ftruncate(self.fd, size)
         self.map = mmap.mmap(self.fd, size)
-        struct.pack_into("<QIIIII", self.map, 0, L["MAGIC"], L["VERSION"], loops, request_bytes, answer_bytes, self.start)
+        struct.pack_into(
+            "<QIIIII", self.map, 0, L["MAGIC"], L["VERSION"], loops, request_bytes, answer_bytes, self.start
+        )
         # One store or load each: struct.pack_into would write zeros first, and the other side would see them.
         self.q, self.i = memoryview(self.map).cast("Q"), memoryview(self.map).cast("I")
         self.doorbell = os.eventfd(0, os.EFD_CLOEXEC)
@@ -267,10 +270,8 @@ class FakeEngine:
                 left = deadline - time.monotonic()
                 assert left > 0, "no answer came"
                 select.select([self.bells[loop]], [], [], left)
-            try:
+            with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self.bells[loop])
-            except BlockingIOError:
-                pass
             self.i[asleep // 4] = 0
         return answers
 

@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine import Answer, FakeEngine, request_frame
+
 from covet import _bridge
 from covet._plan import MISSING, Convert, Mode, ParamPlan, Problem, RoutePlan, Source
 from covet._worker._pool import Pool
 from covet._worker._process import _serve_by_reader
 from covet._worker._stream import make_stream
-from engine import Answer, FakeEngine, request_frame
 
 _bridge.install()
 
@@ -43,15 +44,26 @@ def param(name: str, source: Source = Source.QUERY, convert: Convert = Convert.S
 def route(handler: Callable[..., Any], *params: ParamPlan, mode: Mode = Mode.ASYNC, **keys: Any) -> RoutePlan:
     keys.setdefault("status", 200)
     return RoutePlan(
-        0, ("GET",), "/", handler, mode, params, name=getattr(handler, "__name__", "h"), qualname="tests.h",
-        file="f.py", line=1, **keys,
-    )  # fmt: skip
+        0,
+        ("GET",),
+        "/",
+        handler,
+        mode,
+        params,
+        name=getattr(handler, "__name__", "h"),
+        qualname="tests.h",
+        file="f.py",
+        line=1,
+        **keys,
+    )
 
 
 class Harness:
     """One bridge and its engine. ``run(coroutine)`` runs the loop until the coroutine ends."""
 
-    def __init__(self, *plans: RoutePlan, kind: str = "asyncio", threads: int = 2, waiting: int = 16, **engine: Any) -> None:
+    def __init__(
+        self, *plans: RoutePlan, kind: str = "asyncio", threads: int = 2, waiting: int = 16, **engine: Any
+    ) -> None:
         self.engine = FakeEngine(**engine)
         self.errors: list[BaseException] = []
         self.hook: Callable[[Any, BaseException], Any] | None = None
@@ -69,9 +81,16 @@ class Harness:
         self.remove: Callable[[], None] = lambda: None
         try:
             self.bridge.configure(
-                loop=self.loop, plans=plans, request_type=Request, response_type=Response, invalid=self.invalid,
-                failed=self.failed, render=self.render, stream=make_stream(Response), submit=self.pool.run,
-            )  # fmt: skip
+                loop=self.loop,
+                plans=plans,
+                request_type=Request,
+                response_type=Response,
+                invalid=self.invalid,
+                failed=self.failed,
+                render=self.render,
+                stream=make_stream(Response),
+                submit=self.pool.run,
+            )
         except BaseException:
             self.close()
             raise

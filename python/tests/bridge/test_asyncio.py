@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import json
@@ -11,9 +12,10 @@ from typing import Any
 import anyio
 import pytest
 import sniffio
-from covet._plan import Convert, Mode, Source
 from engine import request_frame
 from harness import Harness, param, route
+
+from covet._plan import Convert, Mode, Source
 
 var: contextvars.ContextVar[int] = contextvars.ContextVar("var", default=-1)
 
@@ -97,10 +99,8 @@ def test_wait_for_and_gather(kind: str) -> None:
             await asyncio.sleep(0)
             return n
 
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.Event().wait(), 0.005)
-        except TimeoutError:
-            pass
         return await asyncio.gather(one(1), one(2), asyncio.shield(one(3)))
 
     assert answer(kind, handler) == [1, 2, 3]

@@ -8,10 +8,11 @@ import threading
 from typing import Any
 
 import pytest
-from covet import _bridge
-from covet._plan import Convert, Mode, Problem, Source
 from engine import L, request_frame, signal_frame
 from harness import Harness, Response, param, route
+
+from covet import _bridge
+from covet._plan import Convert, Mode, Problem, Source
 
 
 async def get_user(id: int) -> Any:
@@ -171,7 +172,13 @@ def test_problems_and_their_fields() -> None:
 
     with Harness(route(handler)) as h:
         a = h.ask()
-        assert (a.type, a.status, a.code, a.message, a.details) == ("ERROR", 401, "unauthorized", "who are you?", b'{"a":1}')
+        assert (a.type, a.status, a.code, a.message, a.details) == (
+            "ERROR",
+            401,
+            "unauthorized",
+            "who are you?",
+            b'{"a":1}',
+        )
         assert a.fields == [("www-authenticate", "Basic")]
 
 
@@ -339,9 +346,15 @@ def test_request_attributes_survive_the_handler() -> None:
     with Harness(route(handler, param("request", Source.REQUEST))) as h:
         for i in range(300):  # the ring's memory is used again
             h.ask(
-                path="/a/%2F/b", params=["%2F"], query=f"x=1&x={i}&y=%C3%A9+z", method="PUT", body=b"B" * i, slot=i % 7,
-                headers=[("Host", "h"), ("X-Odd", "v\xe9"), ("COOKIE", "a=b")], flags=L["FLAG_PATH_ESCAPED"] | L["FLAG_TLS"],
-            )  # fmt: skip
+                path="/a/%2F/b",
+                params=["%2F"],
+                query=f"x=1&x={i}&y=%C3%A9+z",
+                method="PUT",
+                body=b"B" * i,
+                slot=i % 7,
+                headers=[("Host", "h"), ("X-Odd", "v\xe9"), ("COOKIE", "a=b")],
+                flags=L["FLAG_PATH_ESCAPED"] | L["FLAG_TLS"],
+            )
         for i, r in enumerate(kept):
             assert (r.method, r.scheme, r.http_version, r.path) == ("PUT", "https", "1.1", "/a///b")
             assert r.raw_path == b"/a/%2F/b"
@@ -351,7 +364,12 @@ def test_request_attributes_survive_the_handler() -> None:
             assert (r.client, r.server, r.authority) == (("127.0.0.1", 40000), ("127.0.0.1", 8000), "example.test")
             assert r.request_id == bytes(range(16)).hex()
             assert r.raw_headers == [(b"host", b"h"), (b"x-odd", b"v\xe9"), (b"cookie", b"a=b")]
-            assert (r.header("host"), r.header("x-odd"), r.header("cookie"), r.header("none")) == ("h", "v\xe9", "a=b", None)
+            assert (r.header("host"), r.header("x-odd"), r.header("cookie"), r.header("none")) == (
+                "h",
+                "v\xe9",
+                "a=b",
+                None,
+            )
             assert r.content_length == i
             assert r.plan.qualname == "tests.h"
             assert not r.is_disconnected()

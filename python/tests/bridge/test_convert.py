@@ -7,9 +7,10 @@ import uuid
 from typing import Any
 
 import pytest
-from covet._plan import Convert, Source
 from engine import L
 from harness import Harness, param, route
+
+from covet._plan import Convert, Source
 
 
 async def echo(v: Any) -> Any:
@@ -39,11 +40,31 @@ def _close() -> Any:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("0", 0), ("-0", 0), ("42", 42), ("%2B42", 42), ("-7", -7), ("007", 7), ("9" * 18, 10**18 - 1), ("9" * 19, 10**19 - 1),
-        ("-" + "9" * 40, -(10**40 - 1)), ("1" + "0" * 4299, 10**4299), ("%34%32", 42),
-        ("", None), ("-", None), ("%2B", None), ("1_0", None), ("+1", None), ("1 ", None), ("1.0", None), ("0x1", None), ("٣", None), ("1" + "0" * 4300, None), ("--1", None), ("1%00", None),
+        ("0", 0),
+        ("-0", 0),
+        ("42", 42),
+        ("%2B42", 42),
+        ("-7", -7),
+        ("007", 7),
+        ("9" * 18, 10**18 - 1),
+        ("9" * 19, 10**19 - 1),
+        ("-" + "9" * 40, -(10**40 - 1)),
+        ("1" + "0" * 4299, 10**4299),
+        ("%34%32", 42),
+        ("", None),
+        ("-", None),
+        ("%2B", None),
+        ("1_0", None),
+        ("+1", None),
+        ("1 ", None),
+        ("1.0", None),
+        ("0x1", None),
+        ("٣", None),
+        ("1" + "0" * 4300, None),
+        ("--1", None),
+        ("1%00", None),
     ],
-)  # fmt: skip
+)
 def test_int(text: str, value: int | None) -> None:
     want = [["query.v", "must be an integer", "int"]] if value is None else ["int", hex_or(value)]
     assert convert(Convert.INT, text) == want
@@ -56,10 +77,31 @@ def hex_or(value: int) -> str:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("0", 0.0), ("1.5", 1.5), ("-1.5e3", -1500.0), (".5", 0.5), ("5.", 5.0), ("1E5", 1e5), ("1e-5", 1e-5), ("%2B2", 2.0), ("1e%2B2", 100.0),
-        ("", None), (".", None), ("e5", None), ("1e", None), ("1e%2B", None), ("nan", None), ("inf", None), ("Infinity", None), ("1e999", None), ("-1e999", None), ("0x1p3", None), ("1_0", None), ("1 ", None), ("1.2.3", None),
+        ("0", 0.0),
+        ("1.5", 1.5),
+        ("-1.5e3", -1500.0),
+        (".5", 0.5),
+        ("5.", 5.0),
+        ("1E5", 1e5),
+        ("1e-5", 1e-5),
+        ("%2B2", 2.0),
+        ("1e%2B2", 100.0),
+        ("", None),
+        (".", None),
+        ("e5", None),
+        ("1e", None),
+        ("1e%2B", None),
+        ("nan", None),
+        ("inf", None),
+        ("Infinity", None),
+        ("1e999", None),
+        ("-1e999", None),
+        ("0x1p3", None),
+        ("1_0", None),
+        ("1 ", None),
+        ("1.2.3", None),
     ],
-)  # fmt: skip
+)
 def test_float(text: str, value: float | None) -> None:
     want = [["query.v", "must be a number", "float"]] if value is None else ["float", repr(value)]
     assert convert(Convert.FLOAT, text) == want
@@ -67,8 +109,10 @@ def test_float(text: str, value: float | None) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [(t, True) for t in ("true", "TRUE", "1", "yes", "On")] + [(t, False) for t in ("false", "0", "No", "OFF")] + [(t, None) for t in ("", "2", "tru", "truee", "y", "t")],
-)  # fmt: skip
+    [(t, True) for t in ("true", "TRUE", "1", "yes", "On")]
+    + [(t, False) for t in ("false", "0", "No", "OFF")]
+    + [(t, None) for t in ("", "2", "tru", "truee", "y", "t")],
+)
 def test_bool(text: str, value: bool | None) -> None:
     want = [["query.v", "must be a boolean", "bool"]] if value is None else ["bool", repr(value)]
     assert convert(Convert.BOOL, text) == want
@@ -92,10 +136,26 @@ def test_a_converter_that_breaks_is_a_failure() -> None:
 @pytest.mark.parametrize(
     ("query", "value"),
     [
-        ("v=a", "a"), ("v=a&v=b", "b"), ("x=1&v=é", "é"), ("v=%C3%A9", "é"), ("v=a+b%2Bc", "a b+c"), ("v", ""), ("v=", ""), ("v==", "="),
-        ("&&v=1&", "1"), ("%76=enc", "enc"), ("v=%", "%"), ("v=%4", "%4"), ("v=%zz", "%zz"), ("v=%ff", "\ufffd"), ("V=1", None), ("vv=1", None), ("", None), ("=v", None),
+        ("v=a", "a"),
+        ("v=a&v=b", "b"),
+        ("x=1&v=é", "é"),
+        ("v=%C3%A9", "é"),
+        ("v=a+b%2Bc", "a b+c"),
+        ("v", ""),
+        ("v=", ""),
+        ("v==", "="),
+        ("&&v=1&", "1"),
+        ("%76=enc", "enc"),
+        ("v=%", "%"),
+        ("v=%4", "%4"),
+        ("v=%zz", "%zz"),
+        ("v=%ff", "\ufffd"),
+        ("V=1", None),
+        ("vv=1", None),
+        ("", None),
+        ("=v", None),
     ],
-)  # fmt: skip
+)
 def test_query_text(query: str, value: str | None) -> None:
     with Harness(route(echo, param("v", default=None))) as h:
         assert json.loads(h.ask(query=query).body) == [type(value).__name__, repr(value)]
@@ -110,8 +170,19 @@ def test_query_lists() -> None:
 
 @pytest.mark.parametrize(
     ("cookie", "value"),
-    [("v=1", "1"), ("a=b; v=2; c=d", "2"), ('v="q"', "q"), ("v=1; v=2", "1"), ("a=v=1", None), ("v", None), (" v = x ", "x"), ("v=", ""), (";;v=1", "1"), ("V=1", None)],
-)  # fmt: skip
+    [
+        ("v=1", "1"),
+        ("a=b; v=2; c=d", "2"),
+        ('v="q"', "q"),
+        ("v=1; v=2", "1"),
+        ("a=v=1", None),
+        ("v", None),
+        (" v = x ", "x"),
+        ("v=", ""),
+        (";;v=1", "1"),
+        ("V=1", None),
+    ],
+)
 def test_cookies(cookie: str, value: str | None) -> None:
     with Harness(route(echo, param("v", Source.COOKIE, default=None))) as h:
         assert json.loads(h.ask(headers=[("Cookie", cookie)]).body) == [type(value).__name__, repr(value)]
@@ -121,7 +192,10 @@ def test_cookies(cookie: str, value: str | None) -> None:
 
 
 def test_headers() -> None:
-    plans = [route(echo, param("v", Source.HEADER, key=k, convert=c)) for k, c in [("user-agent", Convert.STR), ("x-count", Convert.INT)]]
+    plans = [
+        route(echo, param("v", Source.HEADER, key=k, convert=c))
+        for k, c in [("user-agent", Convert.STR), ("x-count", Convert.INT)]
+    ]
     with Harness(*plans) as h:
         assert json.loads(h.ask(0, headers=[("User-Agent", "é1"), ("user-agent", "2")]).body) == ["str", "'é1'"]
         assert json.loads(h.ask(1, headers=[("X-COUNT", "12")]).body) == ["int", "12"]
@@ -130,8 +204,14 @@ def test_headers() -> None:
 
 @pytest.mark.parametrize(
     ("path", "params", "flags", "value"),
-    [("/a/é", ["é"], 0, "é"), ("/a/x%2Fy", ["x%2Fy"], L["FLAG_PATH_ESCAPED"], "x/y"), ("/a/50%25", ["50%25"], L["FLAG_PATH_ESCAPED"], "50%"), ("/a/+", ["+"], 0, "+"), ("/a/a%b", ["a%b"], 0, "a%b")],
-)  # fmt: skip
+    [
+        ("/a/é", ["é"], 0, "é"),
+        ("/a/x%2Fy", ["x%2Fy"], L["FLAG_PATH_ESCAPED"], "x/y"),
+        ("/a/50%25", ["50%25"], L["FLAG_PATH_ESCAPED"], "50%"),
+        ("/a/+", ["+"], 0, "+"),
+        ("/a/a%b", ["a%b"], 0, "a%b"),
+    ],
+)
 def test_path(path: str, params: list[str], flags: int, value: str) -> None:
     with Harness(route(echo, param("v", Source.PATH))) as h:
         assert json.loads(h.ask(path=path, params=params, flags=flags).body) == ["str", repr(value)]
@@ -160,7 +240,9 @@ def test_more_arguments_than_the_stack_holds() -> None:
         assert len(json.loads(h.ask().details)) == 40
 
 
-@pytest.mark.parametrize("change", [{"source": 9}, {"convert": -1}, {"convert": 4}, {"key": 5}, {"reason": None}, {"name": 3}])
+@pytest.mark.parametrize(
+    "change", [{"source": 9}, {"convert": -1}, {"convert": 4}, {"key": 5}, {"reason": None}, {"name": 3}]
+)
 def test_plans_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
     import dataclasses
 

@@ -9,18 +9,30 @@ import struct
 from typing import Any
 
 import pytest
-from covet import _bridge
-from covet._plan import Convert, Source
 from engine import FakeEngine, L, body_frame, request_frame, signal_frame
 from harness import Harness, param, route
+
+from covet import _bridge
+from covet._plan import Convert, Source
 
 
 async def handler(id: str, q: Any, h: Any, c: Any, request: Any) -> Any:
     return [
-        id, q, h, c, request.method, request.path, request.query_string.decode("latin-1"), len(request.raw_headers),
-        request.raw_path_params, request.client, request.header("accept"), request.query_values("q"), request.authority,
+        id,
+        q,
+        h,
+        c,
+        request.method,
+        request.path,
+        request.query_string.decode("latin-1"),
+        len(request.raw_headers),
+        request.raw_path_params,
+        request.client,
+        request.header("accept"),
+        request.query_values("q"),
+        request.authority,
         len(await request.body()),
-    ]  # fmt: skip
+    ]
 
 
 PLAN = route(
@@ -35,8 +47,13 @@ PLAN = route(
 
 def good(slot: int) -> bytes:
     return request_frame(
-        slot=slot, path="/a/b", params=["b"], query="q=1&r=%20", body=b"body", headers=[("Cookie", "k=v"), ("X-H", "1"), ("Accept", "*")]
-    )  # fmt: skip
+        slot=slot,
+        path="/a/b",
+        params=["b"],
+        query="q=1&r=%20",
+        body=b"body",
+        headers=[("Cookie", "k=v"), ("X-H", "1"), ("Accept", "*")],
+    )
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -52,7 +69,12 @@ def test_requests_with_wrong_bytes(seed: int) -> None:
                     if rng.random() < 0.5:
                         f[at] = rng.randrange(256)
                     else:
-                        struct.pack_into("<I", f, at & ~3, rng.choice([0, 1, 0xFFFFFFFF, 0x7FFFFFFF, len(f), len(f) - 1, rng.randrange(1 << 32)]))
+                        struct.pack_into(
+                            "<I",
+                            f,
+                            at & ~3,
+                            rng.choice([0, 1, 0xFFFFFFFF, 0x7FFFFFFF, len(f), len(f) - 1, rng.randrange(1 << 32)]),
+                        )
                 f[L["FLAGS"]] &= ~L["FLAG_BODY_FOLLOWS"]
                 frames.append(bytes(f))
             h.engine.put(*frames)
@@ -87,7 +109,7 @@ def test_any_frames_in_any_order(seed: int) -> None:
 
         async def end() -> None:
             h.bridge.cancel_all()
-            while h.bridge.in_flight:
+            while h.bridge.in_flight:  # noqa: ASYNC110  # a counter in C
                 await asyncio.sleep(0.001)
 
         h.run(end())

@@ -9,9 +9,10 @@ from collections import OrderedDict, namedtuple
 from typing import Any
 
 import pytest
-from covet._bridge import EncodeError, dumps
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from covet._bridge import EncodeError, dumps
 
 
 def reference(value: Any) -> bytes:
@@ -22,7 +23,7 @@ class Color(enum.IntEnum):
     RED = 1
 
 
-class Word(str, enum.Enum):
+class Word(enum.StrEnum):
     A = "a"
 
 
@@ -33,13 +34,65 @@ class Real(float):
 Point = namedtuple("Point", "x y")
 
 CORPUS: list[Any] = [
-    {}, [], (), "", 0, -1, 1.0, -0.0, 0.1, 1e15, 1e16, 1e17, 123456789.125, 9007199254740991.0, 9007199254740993.0, 5e-324,
-    1.7976931348623157e308, 2**31, 2**53, 2**63 - 1, -(2**63), 2**63, 2**64, 10**50, -(10**50), 99, 100, 101, 12345678901234567,
-    True, False, None, "\"\\/\b\f\n\r\t\x00\x01\x1f\x7f", "é", "€", "😀", "aé€😀\n\"", "x" * 15 + '"', "x" * 16 + "\n", "x" * 100_000,
-    '"' * 5000, "\x01" * 3000, "é" * 70, "é\n" * 100, [[[[]]]], {"a": {"b": {"c": [1, {"d": None}]}}}, {1: 2, 1.5: 3, True: 4, None: 5, "k": 6},
-    OrderedDict([("z", 1), ("a", 2)]), Point(1, "y"), Color.RED, Word.A, [Color.RED], {Color.RED: 1}, Real(2.5),
-    {"k" * 200: "v" * 300}, [float(i) / 7 for i in range(200)], list(range(-500, 500)), [10**i for i in range(25)],
-]  # fmt: skip
+    {},
+    [],
+    (),
+    "",
+    0,
+    -1,
+    1.0,
+    -0.0,
+    0.1,
+    1e15,
+    1e16,
+    1e17,
+    123456789.125,
+    9007199254740991.0,
+    9007199254740993.0,
+    5e-324,
+    1.7976931348623157e308,
+    2**31,
+    2**53,
+    2**63 - 1,
+    -(2**63),
+    2**63,
+    2**64,
+    10**50,
+    -(10**50),
+    99,
+    100,
+    101,
+    12345678901234567,
+    True,
+    False,
+    None,
+    '"\\/\b\f\n\r\t\x00\x01\x1f\x7f',
+    "é",
+    "€",
+    "😀",
+    'aé€😀\n"',
+    "x" * 15 + '"',
+    "x" * 16 + "\n",
+    "x" * 100_000,
+    '"' * 5000,
+    "\x01" * 3000,
+    "é" * 70,
+    "é\n" * 100,
+    [[[[]]]],
+    {"a": {"b": {"c": [1, {"d": None}]}}},
+    {7: 2, 1.5: 3, True: 4, None: 5, "k": 6},
+    OrderedDict([("z", 1), ("a", 2)]),
+    Point(1, "y"),
+    Color.RED,
+    Word.A,
+    [Color.RED],
+    {Color.RED: 1},
+    Real(2.5),
+    {"k" * 200: "v" * 300},
+    [float(i) / 7 for i in range(200)],
+    list(range(-500, 500)),
+    [10**i for i in range(25)],
+]
 
 
 @pytest.mark.parametrize("value", CORPUS, ids=lambda v: repr(v)[:40])
@@ -145,7 +198,7 @@ def test_a_default_that_changes_what_is_being_written() -> None:
 
     def churn(_: Any) -> int:
         table.clear()
-        table.update({i: 1 for i in range(100, 120)})
+        table.update(dict.fromkeys(range(100, 120), 1))
         return 0
 
     dumps(table, churn)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import tracemalloc
+import weakref
 from collections import Counter
 from typing import Any
 
 import pytest
-from covet._plan import Convert, Mode, Source
 from engine import body_frame, request_frame, signal_frame
 from harness import Harness, param, route
+
+from covet._plan import Convert, Mode, Source
 
 
 async def direct(id: int, request: Any) -> Any:
@@ -50,8 +52,15 @@ def rss() -> int:
 
 ROUTES = [
     route(f, param("id", convert=Convert.INT), param("request", Source.REQUEST), mode=m)
-    for f, m in [(direct, Mode.ASYNC), (suspended, Mode.ASYNC), (threaded, Mode.SYNC), (stream, Mode.ASYNC_ITERATOR), (fails, Mode.ASYNC), (waits, Mode.ASYNC)]
-]  # fmt: skip
+    for f, m in [
+        (direct, Mode.ASYNC),
+        (suspended, Mode.ASYNC),
+        (threaded, Mode.SYNC),
+        (stream, Mode.ASYNC_ITERATOR),
+        (fails, Mode.ASYNC),
+        (waits, Mode.ASYNC),
+    ]
+]
 
 
 def load(h: Harness, rounds: int) -> None:
@@ -60,7 +69,9 @@ def load(h: Harness, rounds: int) -> None:
             frames, finals = [], 0
             for slot in range(24):
                 r = slot % len(ROUTES)
-                frames.append(request_frame(r, slot=slot, query="id=x" if slot == 23 else f"id={slot}", body=b"b", follows=r == 5))
+                frames.append(
+                    request_frame(r, slot=slot, query="id=x" if slot == 23 else f"id={slot}", body=b"b", follows=r == 5)
+                )
                 if r == 5 and slot != 23:
                     frames += [body_frame(b"piece", slot=slot), signal_frame("CANCEL", 1, slot=slot)]
             h.engine.put(*frames)
@@ -95,24 +106,28 @@ def test_nothing_is_left(loop: str) -> None:
         assert h.bridge.in_flight == 0
 
 
-def test_a_closed_bridge_lets_go_of_everything() -> None:
-    import weakref
-
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_a_closed_bridge_lets_go_of_everything(cancelled: bool) -> None:
     async def never(request: Any) -> None:
         await asyncio.Event().wait()
 
-    h = Harness(route(never, param("request", Source.REQUEST)))
-    h.engine.put(request_frame())
-    h.run(asyncio.sleep(0.01))
-    tasks = [weakref.ref(t) for t in asyncio.all_tasks(h.loop)]
+    def scene() -> list[weakref.ref[Any]]:
+        h = Harness(route(never, param("request", Source.REQUEST)))
+        h.engine.put(request_frame())
+        h.run(asyncio.sleep(0.01))
+        tasks = [weakref.ref(t) for t in asyncio.all_tasks(h.loop)]
+        assert tasks
 
-    async def cancel() -> None:
-        h.bridge.cancel_all()
-        await asyncio.sleep(0.01)
+        async def cancel() -> None:
+            h.bridge.cancel_all()
+            await asyncio.sleep(0.01)
 
-    h.run(cancel())
-    h.close()
-    h.bridge.close()  # a second time does nothing
-    del h
+        if cancelled:
+            h.run(cancel())
+        h.close()
+        h.bridge.close()  # a second time does nothing
+        return [*tasks, weakref.ref(h.loop)]
+
+    left = scene()
     gc.collect()
-    assert all(t() is None for t in tasks)
+    assert [r() for r in left if r() is not None] == []

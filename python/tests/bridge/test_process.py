@@ -80,12 +80,25 @@ class Worker:
             for i, fd in enumerate(high2):
                 os.dup2(fd, 3 + i)
 
-        settings = {"target": target, "dir": str(tmp_path), "loops": 1, "credit": 16, "threads": 2, "loop": "asyncio", **keys}
+        settings = {
+            "target": target,
+            "dir": str(tmp_path),
+            "loops": 1,
+            "credit": 16,
+            "threads": 2,
+            "loop": "asyncio",
+            **keys,
+        }
         env = {**os.environ, "COVET_WORKER": json.dumps(settings), "PYTHONPATH": str(SRC)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "covet._worker"], env=env, preexec_fn=place, pass_fds=[3, 4, 5, 6],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [sys.executable, "-m", "covet._worker"],
+            env=env,
+            preexec_fn=place,
+            pass_fds=[3, 4, 5, 6],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for fd in (*high, *high2):
             os.close(fd)
         theirs.close()
@@ -137,7 +150,10 @@ def test_a_whole_life(start: Any, kind: str) -> None:
     hello = w.expect("hello")
     assert (hello["pid"], hello["layout"], hello["loop"]) == (w.process.pid, L["VERSION"], kind)
     routes = w.expect("routes")
-    assert (routes["title"], [r["mode"] for r in routes["routes"]]) == ("T", ["async", "async", "sync", "async", "async_iterator"])
+    assert (routes["title"], [r["mode"] for r in routes["routes"]]) == (
+        "T",
+        ["async", "async", "sync", "async", "async_iterator"],
+    )
     assert routes["routes"][0]["path"] == "/users/{id}"
     w.expect("ready")
     e = w.engine
@@ -214,21 +230,34 @@ def test_stacks_of_a_blocked_worker(start: Any) -> None:
         (APP, {"target": "no/such.py:app"}, "import", "does not exist", "check the path"),
         (APP, {"target": "shop:ap"}, "lookup", "shop has no attribute 'ap'", "did you mean shop:app?"),
         (APP, {"target": "shop:not_an_app"}, "lookup", "is a int, not a covet App", "app = App()"),
-        ("import nonexistent_dependency", {}, "import", "needs the module 'nonexistent_dependency'", "pip install nonexistent_dependency"),
+        (
+            "import nonexistent_dependency",
+            {},
+            "import",
+            "needs the module 'nonexistent_dependency'",
+            "pip install nonexistent_dependency",
+        ),
         ("x = (1,\ny = 2", {}, "import", "syntax error in", ""),
         ("def f():\n    raise KeyError('boom')\nf()", {}, "import", "importing shop raised KeyError: 'boom'", ""),
         ("raise SystemExit(3)", {}, "import", "importing shop raised SystemExit", ""),
         (
             "from covet import App\napp = App()\n@app.get('/{id}')\nasync def f(other): ...",
-            {}, "routes", "", "",
+            {},
+            "routes",
+            "",
+            "",
         ),
         (
-            "from contextlib import asynccontextmanager\nfrom covet import App\n@asynccontextmanager\nasync def ls(a):\n    raise OSError('no database')\n    yield\napp = App(lifespan=ls)",
-            {}, "lifespan", "the lifespan raised OSError: no database", "",
+            "from contextlib import asynccontextmanager\nfrom covet import App\n@asynccontextmanager\n"
+            "async def ls(a):\n    raise OSError('no database')\n    yield\napp = App(lifespan=ls)",
+            {},
+            "lifespan",
+            "the lifespan raised OSError: no database",
+            "",
         ),
         (APP, {"loops": 3}, "bridge", "", "reinstall"),
     ],
-)  # fmt: skip
+)
 def test_starts_that_fail(start: Any, source: str, keys: dict[str, Any], stage: str, message: str, hint: str) -> None:
     w = start(source, **keys)
     m = w.message()
@@ -259,6 +288,12 @@ def test_without_an_engine() -> None:
     r = subprocess.run([sys.executable, "-m", "covet._worker"], env=env, capture_output=True, text=True, timeout=20)
     assert r.returncode == 2
     assert "covet run" in r.stderr
-    r = subprocess.run([sys.executable, "-m", "covet._worker"], env={**env, "COVET_WORKER": "{"}, capture_output=True, text=True, timeout=20)
+    r = subprocess.run(
+        [sys.executable, "-m", "covet._worker"],
+        env={**env, "COVET_WORKER": "{"},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
     assert r.returncode == 2
     assert "Traceback" not in r.stderr

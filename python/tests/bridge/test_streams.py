@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from covet import _bridge
-from covet._plan import Mode, Source
 from engine import Answer, L, body_frame, request_frame, signal_frame
 from harness import Harness, Response, param, route
+
+from covet import _bridge
+from covet._plan import Mode, Source
 
 WINDOW = 256 << 10
 REQ = param("request", Source.REQUEST)
@@ -165,7 +166,12 @@ def test_streamed_results(kind: str) -> None:
     plans = [route(agen, mode=Mode.ASYNC_ITERATOR), route(gen, mode=Mode.SYNC_ITERATOR), route(response), route(empty)]
     with Harness(*plans, kind=kind) as h:
         for i, (status, body) in enumerate(
-            [(200, b"".join(bytes([i]) * 10 for i in range(5))), (200, "abç".encode()), (203, b"".join(bytes([i]) * 10 for i in range(3))), (200, b"")]
+            [
+                (200, b"".join(bytes([i]) * 10 for i in range(5))),
+                (200, "abç".encode()),
+                (203, b"".join(bytes([i]) * 10 for i in range(3))),
+                (200, b""),
+            ]
         ):
             h.engine.put(request_frame(i))
             found = h.run(h.final())

@@ -1,4 +1,4 @@
-"""The threads for ``def`` handlers: a fixed number, a bounded queue, daemons so that a stuck one cannot hold the exit."""
+"""The threads for ``def`` handlers: a fixed number and a bounded queue; a stuck one cannot hold the exit."""
 
 from __future__ import annotations
 

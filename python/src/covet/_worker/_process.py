@@ -28,6 +28,9 @@ from covet._worker._target import load_application
 
 __all__ = ["main"]
 
+TICK_SECONDS = 0.005
+"""How often a drain looks whether everything is answered."""
+
 STOP_SECONDS = 1.0
 """How long the lifespan may take to end after a stop: the engine waits no longer."""
 
@@ -45,7 +48,9 @@ def main() -> int:
     try:
         os.set_inheritable(CONTROL_FD, False)
     except OSError:
-        print("covet: there is no control channel: a worker is started by the engine, with `covet run`", file=sys.stderr)
+        print(
+            "covet: there is no control channel: a worker is started by the engine, with `covet run`", file=sys.stderr
+        )
         return 2
     if settings.sched_batch and hasattr(os, "SCHED_BATCH"):
         # Refused in some containers: an optimization is not worth a failure.
@@ -190,14 +195,14 @@ class _Worker:
         loop = asyncio.get_running_loop()
         bridge.drain()
         deadline = loop.time() + (0.0 if self.stopped else self.grace or 0.0)
-        while bridge.in_flight and not self.stopped and loop.time() < deadline:
-            await asyncio.sleep(0.005)
+        while bridge.in_flight and not self.stopped and loop.time() < deadline:  # noqa: ASYNC110  # in_flight is a counter in C
+            await asyncio.sleep(TICK_SECONDS)
         if bridge.in_flight:
             bridge.cancel_all()
         # Cancelled handlers may clean up; threads cannot be cancelled. Neither holds the exit for long.
         deadline = loop.time() + STOP_SECONDS
-        while bridge.in_flight and loop.time() < deadline:
-            await asyncio.sleep(0.005)
+        while bridge.in_flight and loop.time() < deadline:  # noqa: ASYNC110  # in_flight is a counter in C
+            await asyncio.sleep(TICK_SECONDS)
 
     async def leave(self, lifespan: Any) -> None:
         """Ends the lifespan: a failure is told, and the exit goes on."""
