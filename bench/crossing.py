@@ -8,7 +8,7 @@ and the change against the defaults is the median of the changes within each rou
 alone.
 
 Levers that are no option of the product (a doorbell of another kind) are measured from binaries built for it:
-``--variant NAME=BINARY`` or ``--variant NAME=BINARY,PYTHON``, with the name of another configuration to add its options.
+``--variant NAME=BINARY`` or ``--variant NAME=BINARY,PYTHON``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from run import HERE, RESULT, START_TIMEOUT, Refused, free_port, say
+from rivals import HERE
+from run import RESULT, START_TIMEOUT, Refused, free_port, say
 
 ROOT = HERE.parent
 PATH = "/small/42"
@@ -47,6 +48,8 @@ class Threads:
     """What is done to the threads of one side once they run, for levers that are no option of the product."""
 
     policy: int | None = None
+    cores: tuple[int, ...] = ()
+    """The cores they may run on, of those that this process may use, by place; empty: all."""
     slice_ns: int | None = None
     """The slice that is asked for (sched_runtime of an ordinary task, Linux 6.12); the kernel keeps it within
     100 µs to 100 ms."""
@@ -57,6 +60,11 @@ class Threads:
             with contextlib.suppress(ProcessLookupError):
                 if self.policy is not None:
                     os.sched_setscheduler(tid, self.policy, os.sched_param(0))
+                if self.cores:
+                    allowed = sorted(os.sched_getaffinity(0))
+                    os.sched_setaffinity(
+                        tid, {allowed[c % len(allowed)] for c in self.cores}
+                    )
                 if self.slice_ns is not None:
                     set_slice(tid, self.slice_ns)
 
@@ -115,6 +123,9 @@ class Config:
         ]
 
 
+FIRST, SECOND = Threads(cores=(0,)), Threads(cores=(1,))
+
+
 def _slice(policy: str, ns: int, text: str) -> Config:
     return Config(
         f"{policy}, slice {text}",
@@ -130,7 +141,7 @@ OTHER = ("--scheduler", "other")
 BATCH = Threads(policy=getattr(os, "SCHED_BATCH", None))
 CONFIGS = [
     Config(BASE),
-    Config("scheduler batch", ("--scheduler", "batch")),
+    Config("the same again: what is noise"),
     Config("scheduler other", OTHER),
     Config("engine alone batch", OTHER, 1, BATCH),
     Config("worker alone batch", OTHER, 1, Threads(), BATCH),
@@ -138,6 +149,8 @@ CONFIGS = [
     _slice("other", 100_000_000, "100 ms"),
     _slice("batch", 100_000, "0.1 ms"),
     _slice("batch", 100_000_000, "100 ms"),
+    Config("pinned, one core for both", (), 1, FIRST, FIRST),
+    Config("pinned, a core each", (), 1, FIRST, SECOND),
     Config("spin 20 µs", ("--spin", "20us")),
     Config("spin 50 µs", ("--spin", "50us")),
     Config("spin 100 µs", ("--spin", "100us")),
@@ -391,7 +404,7 @@ def variant(text: str) -> Config:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=int, default=1, help="of each load")
     parser.add_argument(
         "--quick", action="store_true", help="1 round: under three minutes"
@@ -416,6 +429,14 @@ def main() -> None:
     ] + args.variant
     rounds = 1 if args.quick else args.rounds
     results: Rounds = {}
+    loads: list[float] = []
+    about = {
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "seconds": args.seconds,
+        "load_averages": loads,
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     for turn in range(rounds):
         say(
@@ -425,6 +446,9 @@ def main() -> None:
             one_round(configs, turn, args.seconds, results)
         except Refused as e:
             sys.exit(str(e))
+        args.out.write_text(
+            json.dumps({"machine": about, "results": results}, indent=1) + "\n"
+        )
     about = {
         "cores": os.cpu_count(),
         "kernel": platform.release(),
