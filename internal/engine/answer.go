@@ -149,16 +149,25 @@ func (s *session) writeStart(x *message.Exchange) {
 
 // writeHead writes a head and a small body behind it.
 func (s *session) writeHead(r *message.Response, w h1.Wire, body []byte) {
-	bound := h1.HeadBound(r) + len(body)
+	bound := h1.HeadBound(r) + len(s.sh.server) + len(body)
 	if bound > transport.MaxReserve {
-		s.sh.head = h1.AppendHead(s.sh.head[:0], r, w)
+		s.sh.head = s.appendHead(s.sh.head[:0], r, w)
 		s.write(s.sh.head)
 		s.write(body)
 		s.sh.head = nil
 		return
 	}
-	b := append(h1.AppendHead(s.conn.Reserve(bound), r, w), body...)
+	b := append(s.appendHead(s.conn.Reserve(bound), r, w), body...)
 	s.commit(len(b))
+}
+
+// appendHead appends the codec's head and, in place of the empty line at its end, the Server field.
+func (s *session) appendHead(dst []byte, r *message.Response, w h1.Wire) []byte {
+	dst = h1.AppendHead(dst, r, w)
+	if len(s.sh.server) > 0 {
+		dst = append(dst[:len(dst)-len("\r\n")], s.sh.server...)
+	}
+	return dst
 }
 
 // writeInterim writes a 1xx response.

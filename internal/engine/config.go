@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/covetpy/covet/internal/ascii"
 	"github.com/covetpy/covet/internal/h1"
 	"github.com/covetpy/covet/internal/transport"
 )
@@ -43,7 +44,8 @@ type Config struct {
 	// answered, with Connection: close, instead of lost.
 	DrainGrace time.Duration
 
-	// ServerName is the value of the Server field of every response; empty for none.
+	// ServerName is the value of the Server field of every final response; empty for none. One that is no field
+	// value, because it holds a line end or the like, is ignored.
 	ServerName string
 	// Logger gets what only the operator can mend; nil means slog.Default.
 	Logger *slog.Logger
@@ -110,6 +112,9 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.HandlerTimeout, DefaultHandlerTimeout)
 	orDefault(&c.LingerTimeout, DefaultLingerTimeout)
 	orDefault(&c.DrainGrace, DefaultDrainGrace)
+	if !ascii.IsValue(c.ServerName) {
+		c.ServerName = ""
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

@@ -23,7 +23,7 @@ type chaos struct {
 	rnd  *rand.Rand
 	live map[*trial]bool
 	all  []*trial // in the order of their beginning: a seed must always play the same
-	cuts int // aborts and short streams, after which a connection may end early
+	cuts int      // aborts and short streams, after which a connection may end early
 }
 
 // trial is one exchange of it.
@@ -261,7 +261,7 @@ func FuzzConnection(f *testing.F) {
 					k.conn.Window = -1
 				}
 			case 8:
-				r.loop.Advance(time.Duration(rnd.IntN(1 << rnd.IntN(14))) * time.Millisecond)
+				r.loop.Advance(time.Duration(rnd.IntN(1<<rnd.IntN(14))) * time.Millisecond)
 			case 9:
 				switch rnd.IntN(40) {
 				case 0:

@@ -294,3 +294,37 @@ func BenchmarkPlaintext(b *testing.B) {
 		}
 	}
 }
+
+// Idle connections hold no buffer of the transport.
+func TestLiveIdleHoldsNothing(t *testing.T) {
+	for _, kind := range kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			s, address := serveOn(t, kind, plain{[]byte("Hello, World!")})
+			for range 50 {
+				newRound(t, address, 1)
+			}
+			loop := s.Loops()[0]
+			buffered, ok := loop.(transport.Buffered)
+			if !ok {
+				t.Fatal("the loop does not tell its buffers")
+			}
+			held := make(chan int)
+			ask := &call{f: func() { held <- buffered.Buffers() }}
+			ask.task.Do = ask
+			// The loop may still be told that the last answer has been sent.
+			for end := time.Now().Add(20 * time.Second); ; {
+				loop.Post(&ask.task)
+				n := <-held
+				if n == 0 {
+					break
+				}
+				if time.Now().After(end) {
+					t.Fatalf("%d buffers", n)
+				}
+			}
+			if st := s.Stats(); st.Exchanges != 0 || st.Open != 50 {
+				t.Errorf("%d exchanges, %d connections", st.Exchanges, st.Open)
+			}
+		})
+	}
+}

@@ -349,3 +349,17 @@ func TestClosedWhilePosted(t *testing.T) {
 		t.Error("not given back")
 	}
 }
+
+func TestServerName(t *testing.T) {
+	for _, c := range []struct{ name, want string }{
+		{"", ""}, {"shop/1", "server: shop/1\r\n"}, {"a\r\nb: c", ""},
+	} {
+		r := newRig(t, Config{ServerName: c.name})
+		got := r.send(r.group.Dial(), get)
+		want := "HTTP/1.1 200 OK\r\ndate: " + dateText + "\r\ncontent-type: text/plain; charset=utf-8\r\n" +
+			"content-length: 5\r\n" + c.want + "\r\nhello"
+		if got != want {
+			t.Errorf("%q: got %q", c.name, got)
+		}
+	}
+}

@@ -22,6 +22,9 @@ type shard struct {
 	date      date
 	ids       requestIDs
 
+	// server is the Server field of every head (RFC 9110 section 10.2.4) with the empty line after it, or empty.
+	server []byte
+
 	// open is a ring of the open sessions; its links are the list's ends.
 	open links
 
@@ -41,6 +44,9 @@ func newShard(cfg *Config, h message.Handler, loop transport.Loop, random [16]by
 	}
 	sh.date.wall = cfg.Wall
 	sh.ids = newRequestIDs(random, loop.Index())
+	if cfg.ServerName != "" {
+		sh.server = []byte("server: " + cfg.ServerName + "\r\n\r\n")
+	}
 	sh.open.init()
 	sh.drain.init(sh)
 	return sh
