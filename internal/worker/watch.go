@@ -45,7 +45,7 @@ func (w *worker) watch(ctx context.Context, coming <-chan arrival) ending {
 				// A worker that is ready has nothing to say until it is told to leave.
 				w.condemn("it broke the protocol: it sent a message that nobody waits for" + e.complaint())
 			}
-			w.process.end(exitPatience)
+			w.process.end(min(exitPatience, w.s.policy.ExitTimeout))
 			return ending{outcome: died, reason: w.fate()}
 		case now := <-tick.C:
 			if reason := w.look(); reason != "" {

@@ -253,7 +253,7 @@ func (w *worker) awaitIdle(ctx context.Context) {
 func (w *worker) awaitExit(patience time.Duration) {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
-	events := w.events
+	events, drained := w.events, false
 	for {
 		select {
 		case <-w.process.exited:
@@ -265,9 +265,11 @@ func (w *worker) awaitExit(patience time.Duration) {
 			switch {
 			case !open:
 				events = nil
-			case !e.drained:
-				w.s.log.Error("a worker failed on its way out", "worker", w.id, "error", "unexpected message"+e.complaint())
+			case !e.drained || drained:
+				w.s.log.Error("a worker failed on its way out", "worker", w.id, "error", "it sent a message that nobody waits for"+e.complaint())
 				return
+			default:
+				drained = true
 			}
 		}
 	}

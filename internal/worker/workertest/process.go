@@ -26,7 +26,7 @@ func Main() {
 	switch {
 	case len(os.Args) > 2 && os.Args[1] == "-c":
 		fmt.Printf("3.11.7 cpython\ncovet 0.1.0 %d\n", ring.Version)
-		os.Exit(0)
+		syscall.Exit(0)
 	case len(os.Args) != 3 || os.Args[1] != "-m" || os.Args[2] != "covet._worker":
 		return
 	}
@@ -65,7 +65,8 @@ type Process struct {
 	worker  *Worker
 }
 
-func (p *Process) exit(code int) { os.Exit(code) }
+// exit is without the second that os.Exit takes under the race detector.
+func (p *Process) exit(code int) { syscall.Exit(code) }
 
 // Write puts raw text on the control channel. When the engine is gone the process ends.
 func (p *Process) Write(text string) {
