@@ -36,7 +36,7 @@ $(VENV)/.tested: $(VENV)/.installed python/requirements-dev.txt
 
 .PHONY: run
 run: build ## serve the example shop on http://127.0.0.1:8000
-	$(BIN) run examples/shop/app.py:app
+	$(BIN) run examples/shop/app.py:app --workers 1  # its data lives in one process
 
 .PHONY: test
 test: test-go test-race test-python test-e2e test-asan ## everything
@@ -85,7 +85,7 @@ check: build $(VENV)/.tested ## format, vet, linters, import law, generated file
 	$(VENV)/bin/ruff check python examples bench
 	$(VENV)/bin/ruff format --check python examples bench
 	cd python && ../$(VENV)/bin/mypy
-	cd python && ../$(VENV)/bin/pyright
+	cd python && ../$(VENV)/bin/pyright --pythonpath ../$(VENV)/bin/python
 
 .PHONY: generate
 generate: ## regenerate what is generated: layouts, error codes

@@ -2,7 +2,8 @@
 
 Each round starts every configuration anew and lets them all stand; then each is loaded in turn for a second, in every
 condition: alone, beside a process that burns a core at equal priority, beside one at nice 19; with 1 and with 64
-connections. The order is turned round by round. CPU time is the kernel's count for each process, in nanoseconds, of
+connections. Server, neighbour and load generator are sessions of their own: three groups to a kernel that schedules by
+groups, as three services or containers are. The order is turned round by round. CPU time is the kernel's count for each process, in nanoseconds, of
 the engine and of its workers apart. Figures are medians over the rounds with the least and the greatest beside them,
 and the change against the defaults is the median of the changes within each round, which drift of the machine leaves
 alone.
@@ -281,8 +282,13 @@ def neighbour(nice: int | None) -> Iterator[int | None]:
         yield None
         return
     code = f"import os\nos.nice({nice})\nprint(flush=True)\nwhile True: pass"
-    p = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    p = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
+    )
     try:
+        with contextlib.suppress(OSError):
+            # With autogroups the kernel weighs sessions against each other, and nice only counts within one.
+            Path(f"/proc/{p.pid}/autogroup").write_text(str(nice))
         assert p.stdout is not None
         p.stdout.readline()
         yield p.pid

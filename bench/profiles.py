@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent / "apps"))
-from items import answer  # noqa: E402
+from items import answer
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,13 @@ def _typed() -> list[Ask]:
                 Ask(
                     f"/users/{i}?q=ada&limit={i + 5}",
                     200,
-                    {"id": i, "q": "ada", "limit": i + 5, "tenant": "acme", "active": True},
+                    {
+                        "id": i,
+                        "q": "ada",
+                        "limit": i + 5,
+                        "tenant": "acme",
+                        "active": True,
+                    },
                     headers={"X-Tenant": "acme"},
                 )
             )
@@ -96,7 +102,11 @@ def _typed() -> list[Ask]:
 JSON_SIZES = ((1, 3), (5, 7), (10, 2), (15, 5), (25, 4), (40, 8), (50, 6))
 
 PROFILES = [
-    Profile("json", "python", [Ask(f"/json/{n}?m={m}", 200, answer(n, m)) for n, m in JSON_SIZES]),
+    Profile(
+        "json",
+        "python",
+        [Ask(f"/json/{n}?m={m}", 200, answer(n, m)) for n, m in JSON_SIZES],
+    ),
     Profile("typed", "python", _typed()),
     Profile("small", "python", [Ask("/small/42", 200, {"id": 42})], (1, 64)),
     Profile("plaintext", "go", [Ask("/plaintext", 200, "Hello, World!")], (1, 64)),

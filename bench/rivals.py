@@ -35,7 +35,16 @@ def _python(env: str) -> str:
 
 def _uvicorn(app: str) -> Callable[[int], list[str]]:
     return lambda port: [
-        *(_python("uvicorn"), "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(port)),
+        *(
+            _python("uvicorn"),
+            "-m",
+            "uvicorn",
+            app,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ),
         *("--workers", "1", "--loop", "uvloop", "--http", "httptools"),
         *("--no-access-log", "--log-level", "warning"),
     ]
@@ -44,15 +53,38 @@ def _uvicorn(app: str) -> Callable[[int], list[str]]:
 def _granian(interface: str, app: str) -> Callable[[int], list[str]]:
     return lambda port: [
         *(str(ENVS / "granian" / "bin" / "granian"), "--interface", interface, app),
-        *("--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--loop", "uvloop"),
+        *(
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--workers",
+            "1",
+            "--loop",
+            "uvloop",
+        ),
         *("--no-ws", "--http", "1", "--log-level", "warning"),
     ]
 
 
 def _covet(*options: str) -> Callable[[int], list[str]]:
     return lambda port: [
-        *(str(ROOT / "bin" / "covet"), "run", "covet_app:app", "--port", str(port), "--workers", "1"),
-        *("--python", str(ROOT / ".venv" / "bin" / "python"), "--log-level", "warn", *options),
+        *(
+            str(ROOT / "bin" / "covet"),
+            "run",
+            "covet_app:app",
+            "--port",
+            str(port),
+            "--workers",
+            "1",
+        ),
+        *(
+            "--python",
+            str(ROOT / ".venv" / "bin" / "python"),
+            "--log-level",
+            "warn",
+            *options,
+        ),
     ]
 
 
@@ -67,7 +99,9 @@ RIVALS = [
     Rival("granian rsgi raw", "python", _granian("rsgi", "rsgi_raw:app"), "granian"),
     Rival("granian asgi raw", "python", _granian("asgi", "asgi_raw:app"), "granian"),
     Rival("covet go inline", "go", _go("covetgo")),
-    Rival("covet go goroutine", "go", _go("covetgo"), None, (("/plaintext", "/blocking"),)),
+    Rival(
+        "covet go goroutine", "go", _go("covetgo"), None, (("/plaintext", "/blocking"),)
+    ),
     Rival("fasthttp", "go", _go("fasthttp")),
     Rival("net/http", "go", _go("nethttp")),
 ]
@@ -87,9 +121,16 @@ def prepare(rivals: list[Rival]) -> None:
         _say(f"installing {env} …")
         shutil.rmtree(ENVS / env, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", str(ENVS / env)], check=True)
-        subprocess.run([_python(env), "-m", "pip", "install", "--quiet", "-r", str(pins)], check=True)
+        subprocess.run(
+            [_python(env), "-m", "pip", "install", "--quiet", "-r", str(pins)],
+            check=True,
+        )
         stamp.write_text(pins.read_text())
     if any(r.side == "go" for r in rivals):
         _say("building the Go servers …")
         BUILT.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["go", "build", "-o", str(BUILT) + "/", "./..."], cwd=HERE / "go", check=True)
+        subprocess.run(
+            ["go", "build", "-o", str(BUILT) + "/", "./..."],
+            cwd=HERE / "go",
+            check=True,
+        )

@@ -56,15 +56,24 @@ def running(rival: Rival) -> Iterator[tuple[int, int]]:
     port = free_port()
     with tempfile.TemporaryFile() as output:
         server = subprocess.Popen(
-            rival.command(port), cwd=HERE / "apps", stdout=output, stderr=output, start_new_session=True
+            rival.command(port),
+            cwd=HERE / "apps",
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
         try:
             deadline = time.monotonic() + START_TIMEOUT
             while True:
                 if server.poll() is not None or time.monotonic() > deadline:
                     output.seek(0)
-                    raise Refused(f"{rival.name} did not start: {output.read().decode()[-2000:]}")
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+                    raise Refused(
+                        f"{rival.name} did not start: {output.read().decode()[-2000:]}"
+                    )
+                with (
+                    contextlib.suppress(OSError),
+                    socket.create_connection(("127.0.0.1", port), 0.2),
+                ):
                     break
                 time.sleep(0.05)
             yield port, server.pid
@@ -89,7 +98,9 @@ def check(rival: Rival, profile: Profile, port: int) -> None:
         response = conn.getresponse()
         body = response.read()
         if response.status != ask.status:
-            raise Refused(f"{rival.name}: {ask.method} {path} answered {response.status}, not {ask.status}: {body[:200]!r}")
+            raise Refused(
+                f"{rival.name}: {ask.method} {path} answered {response.status}, not {ask.status}: {body[:200]!r}"
+            )
         if ask.status >= 400:
             continue
         got: Any = body.decode() if isinstance(ask.answer, str) else json.loads(body)
@@ -98,15 +109,31 @@ def check(rival: Rival, profile: Profile, port: int) -> None:
     conn.close()
 
 
-def load(rival: Rival, profile: Profile, port: int, connections: int, seconds: float) -> dict[str, int]:
+def load(
+    rival: Rival, profile: Profile, port: int, connections: int, seconds: float
+) -> dict[str, int]:
     """Runs the load generator and returns what it counted."""
     with tempfile.TemporaryDirectory() as folder:
         rotation = Path(folder) / "requests.txt"
         profile.write(rotation, rival.paths)
         done = subprocess.run(
             [
-                *("wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds:.0f}s"),
-                *("--timeout", "10s", "--latency", "--script", str(HERE / "load" / "requests.lua")),
+                *(
+                    "wrk",
+                    "--threads",
+                    "1",
+                    "--connections",
+                    str(connections),
+                    "--duration",
+                    f"{seconds:.0f}s",
+                ),
+                *(
+                    "--timeout",
+                    "10s",
+                    "--latency",
+                    "--script",
+                    str(HERE / "load" / "requests.lua"),
+                ),
                 *(f"http://127.0.0.1:{port}", "--", str(rotation)),
             ],
             capture_output=True,
@@ -117,7 +144,9 @@ def load(rival: Rival, profile: Profile, port: int, connections: int, seconds: f
     return {k: int(v) for k, v in RESULT.findall(line)}
 
 
-def measure(rival: Rival, profile: Profile, connections: int, seconds: float, warmup: float) -> dict[str, float]:
+def measure(
+    rival: Rival, profile: Profile, connections: int, seconds: float, warmup: float
+) -> dict[str, float]:
     with running(rival) as (port, pid):
         check(rival, profile, port)
         load(rival, profile, port, connections, warmup)
@@ -129,7 +158,9 @@ def measure(rival: Rival, profile: Profile, connections: int, seconds: float, wa
     broken = r["connect"] + r["read"] + r["write"] + r["timeout"]
     refused = r["non2xx"] / n if n else 1
     if not n or broken or abs(refused - profile.refused) > 0.02:
-        raise Refused(f"{rival.name}: {n} requests, {broken} broken, {refused:.1%} refused instead of {profile.refused:.1%}")
+        raise Refused(
+            f"{rival.name}: {n} requests, {broken} broken, {refused:.1%} refused instead of {profile.refused:.1%}"
+        )
     return {
         "rps": n / (r["duration_us"] / 1e6),
         "cpu_us": 1e6 * (used.user + used.system) / n,
@@ -180,9 +211,13 @@ def table(results: dict[str, Any]) -> str:
                 "| server | CPU µs a request | user | system | requests/s | p50 µs | p99 µs | memory MiB |",
                 "|---|---|---|---|---|---|---|---|",
             ]
-            for rival, s in sorted(by_rival.items(), key=lambda kv: kv[1]["cpu_us"]["median"]):
+            for rival, s in sorted(
+                by_rival.items(), key=lambda kv: kv[1]["cpu_us"]["median"]
+            ):
 
-                def cell(key: str, digits: int, s: dict[str, dict[str, float]] = s) -> str:
+                def cell(
+                    key: str, digits: int, s: dict[str, dict[str, float]] = s
+                ) -> str:
                     v = s[key]
                     return f"{v['median']:.{digits}f} ({v['min']:.{digits}f}–{v['max']:.{digits}f})"
 
@@ -197,9 +232,13 @@ def choose(names: str, all_of: list[Any], what: str) -> list[Any]:
     if names == "all":
         return all_of
     wanted = [n.strip() for n in names.split(",")]
-    chosen = [x for x in all_of if any(w == x.name or w in x.name.split() for w in wanted)]
+    chosen = [
+        x for x in all_of if any(w == x.name or w in x.name.split() for w in wanted)
+    ]
     if not chosen:
-        sys.exit(f"no {what} named {names}; there are: {', '.join(x.name for x in all_of)}")
+        sys.exit(
+            f"no {what} named {names}; there are: {', '.join(x.name for x in all_of)}"
+        )
     return chosen
 
 
@@ -209,7 +248,9 @@ def main() -> None:
     parser.add_argument("--rivals", default="all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--quick", action="store_true", help="2 rounds of 1 second: under three minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="2 rounds of 1 second: under three minutes"
+    )
     parser.add_argument("--out", type=Path, default=HERE / "results")
     args = parser.parse_args()
     if args.quick:
@@ -220,7 +261,12 @@ def main() -> None:
     rivals = choose(args.rivals, RIVALS, "rival")
     prepare([r for r in rivals if any(p.side == r.side for p in profiles)])
 
-    results: dict[str, Any] = {"machine": machine(), "rounds": args.rounds, "seconds": args.seconds, "profiles": {}}
+    results: dict[str, Any] = {
+        "machine": machine(),
+        "rounds": args.rounds,
+        "seconds": args.seconds,
+        "profiles": {},
+    }
     failed = False
     for profile in profiles:
         for connections in profile.connections:
@@ -230,17 +276,29 @@ def main() -> None:
                 for rival in rivals:
                     if rival.side != profile.side or rival.name in out:
                         continue
-                    say(f"{profile.name}, {connections} connections, round {i + 1} of {args.rounds}: {rival.name}")
+                    say(
+                        f"{profile.name}, {connections} connections, round {i + 1} of {args.rounds}: {rival.name}"
+                    )
                     try:
-                        m = measure(rival, profile, connections, args.seconds, max(1.0, args.seconds / 3))
+                        m = measure(
+                            rival,
+                            profile,
+                            connections,
+                            args.seconds,
+                            max(1.0, args.seconds / 3),
+                        )
                     except Refused as e:
                         say(f"  does not count: {e}")
                         out.add(rival.name)
                         failed = True
                         continue
                     rounds.setdefault(rival.name, []).append(m)
-            by_rival = {name: summary(r) for name, r in rounds.items() if name not in out}
-            results["profiles"].setdefault(profile.name, {})[str(connections)] = by_rival
+            by_rival = {
+                name: summary(r) for name, r in rounds.items() if name not in out
+            }
+            results["profiles"].setdefault(profile.name, {})[str(connections)] = (
+                by_rival
+            )
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / f"{datetime.datetime.now():%Y-%m-%dT%H%M%S}.json"
     path.write_text(json.dumps(results, indent=1) + "\n")

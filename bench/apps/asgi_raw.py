@@ -85,7 +85,11 @@ async def app(scope, receive, send):
             body += message.get("body", b"")
             more = message.get("more_body", False)
     status, headers, content = route(
-        scope["method"], scope["path"], scope["query_string"].decode(), scope["headers"], body
+        scope["method"],
+        scope["path"],
+        scope["query_string"].decode(),
+        scope["headers"],
+        body,
     )
     await send(
         {

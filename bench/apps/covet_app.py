@@ -3,9 +3,8 @@
 from typing import Annotated
 
 import msgspec
-from items import answer
-
 from covet import App, Header
+from items import answer
 
 app = App(title="bench")
 

@@ -6,9 +6,8 @@ from contextlib import asynccontextmanager
 import carts
 import orders
 import products
-from store import OutOfStock, with_goods
-
 from covet import App, Conflict, HTMLResponse, Request
+from store import OutOfStock, with_goods
 
 
 @asynccontextmanager
@@ -26,8 +25,14 @@ app.include_router(orders.router)
 
 @app.exception_handler(OutOfStock)
 def out_of_stock(request: Request, error: OutOfStock) -> Conflict:
-    details = {"product": error.product.id, "wanted": error.wanted, "stock": error.product.stock}
-    return Conflict("there is not enough in stock", code="out_of_stock", details=details)
+    details = {
+        "product": error.product.id,
+        "wanted": error.wanted,
+        "stock": error.product.stock,
+    }
+    return Conflict(
+        "there is not enough in stock", code="out_of_stock", details=details
+    )
 
 
 PAGE = """<!doctype html>

@@ -5,10 +5,17 @@ import io
 from collections.abc import Iterator
 from typing import Annotated
 
+from covet import (
+    Conflict,
+    NotFound,
+    Query,
+    Request,
+    Response,
+    Router,
+    StreamingResponse,
+)
 from models import Category, NewProduct, Product
 from store import DuplicateName, Store
-
-from covet import Conflict, NotFound, Query, Request, Response, Router, StreamingResponse
 
 router = Router(prefix="/products")
 

@@ -40,6 +40,10 @@ type Config struct {
 	// LingerTimeout bounds the time in which input is still read and thrown away after the last response of a
 	// connection, or after a response that did not wait for the request's body.
 	LingerTimeout time.Duration
+	// HalfCloseTimeout bounds the time until the response starts after the client has closed its sending side. A client
+	// that has left looks just like one that still wants the response: when the time has passed it counts as gone, and
+	// the handler is cancelled.
+	HalfCloseTimeout time.Duration
 	// DrainGrace is how long Drain leaves idle connections open: a request that is already under way to us is
 	// answered, with Connection: close, instead of lost.
 	DrainGrace time.Duration
@@ -62,7 +66,9 @@ const (
 	DefaultWriteTimeout   = 30 * time.Second
 	DefaultHandlerTimeout = 60 * time.Second
 	DefaultLingerTimeout  = 2 * time.Second
-	DefaultDrainGrace     = 250 * time.Millisecond
+	// What sends a request, closes its side and waits is a script with a quick question.
+	DefaultHalfCloseTimeout = time.Second
+	DefaultDrainGrace       = 250 * time.Millisecond
 )
 
 const (
@@ -111,6 +117,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.WriteTimeout, DefaultWriteTimeout)
 	orDefault(&c.HandlerTimeout, DefaultHandlerTimeout)
 	orDefault(&c.LingerTimeout, DefaultLingerTimeout)
+	orDefault(&c.HalfCloseTimeout, DefaultHalfCloseTimeout)
 	orDefault(&c.DrainGrace, DefaultDrainGrace)
 	if !ascii.IsValue(c.ServerName) {
 		c.ServerName = ""

@@ -49,7 +49,7 @@ func rules() [phaseCount]rule {
 		phaseIdle:  {func(c *Config) time.Duration { return c.IdleTimeout }, (*session).expireQuiet},
 		phaseHead:  {func(c *Config) time.Duration { return c.HeadTimeout }, (*session).expireRequest},
 		phaseBody:  {func(c *Config) time.Duration { return c.BodyTimeout }, (*session).expireRequest},
-		// Only while the receiver wants the body.
+		// Only while the receiver wants the body, or after the client has closed its sending side.
 		phaseExchange: {func(c *Config) time.Duration { return c.BodyTimeout }, (*session).expireStream},
 		phaseDiscard:  {func(c *Config) time.Duration { return c.LingerTimeout }, (*session).expireLinger},
 		// From the moment our output has left.
@@ -75,8 +75,15 @@ func (s *session) expireRequest() {
 	s.refuse(fault.New(fault.RequestTimeout, ""))
 }
 
-// expireStream tells the receiver that the rest of the body will not come; it still responds.
+// expireStream tells the receiver that the rest of the body will not come; it still responds. When the client has
+// closed its sending side and no response has begun, it counts as gone.
 func (s *session) expireStream() {
+	if s.eof {
+		if !s.out.started {
+			s.close()
+		}
+		return
+	}
 	if s.in.wanted && !s.in.done {
 		s.sh.count.readTimeouts.Add(1)
 		s.failBody(fault.New(fault.RequestTimeout, "the request body did not arrive in time"))

@@ -56,6 +56,13 @@ func TestDeadlines(t *testing.T) {
 		{name: "a handler with its own deadline",
 			begin: func(r *rig, c *enginetest.Conn) { r.send(c, "GET /never?short HTTP/1.1\r\nHost: a\r\n\r\n") },
 			limit: time.Second, after: "504 Gateway Timeout", events: "expired"},
+		{name: "a client that has closed its side, and a late handler",
+			begin: func(r *rig, c *enginetest.Conn) {
+				r.send(c, "GET /never HTTP/1.1\r\nHost: a\r\n\r\n")
+				c.CloseSend()
+				r.loop.Settle()
+			},
+			limit: DefaultHalfCloseTimeout, events: "gone"},
 		{name: "lingering",
 			begin: func(r *rig, c *enginetest.Conn) { r.send(c, "GET /close HTTP/1.1\r\nHost: a\r\n\r\n") },
 			limit: DefaultLingerTimeout},

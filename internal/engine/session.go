@@ -148,9 +148,13 @@ func (s *session) EOF() {
 		// RFC 9112 section 8: an incomplete request may be answered before the connection is closed.
 		s.refuse(errBodyCut())
 	case phaseExchange:
-		// The client may have closed its sending side only: the response is still sent.
+		// The client may have closed its sending side only, and wait for the response; or it has left. Nothing tells
+		// the two apart, so the response gets a little time: see Config.HalfCloseTimeout.
 		if s.in.wanted && !s.in.done {
 			s.failBody(errBodyCut())
+		}
+		if s.phase == phaseExchange {
+			s.arm(byInput, s.sh.cfg.HalfCloseTimeout)
 		}
 	case phaseClosing, phaseClosed:
 	default:

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -39,7 +40,7 @@ func TestBadInput(t *testing.T) {
 	}
 	write("broken.toml", "workers = \n")
 	write("unknown.toml", "wrokers = 2\n")
-	write("kind.toml", "workers = 'many'\n")
+	write("kind.toml", "threads = 'many'\n")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +72,7 @@ func TestBadInput(t *testing.T) {
 		{"config missing", []string{"run", "good:app", "--config", "nosuch.toml"}, 2, []string{"nosuch.toml"}},
 		{"config broken", []string{"run", "good:app", "--config", "broken.toml"}, 2, []string{"broken.toml", "line 1"}},
 		{"config unknown", []string{"run", "good:app", "--config", "unknown.toml"}, 2, []string{"wrokers"}},
-		{"config of a wrong kind", []string{"run", "good:app", "--config", "kind.toml"}, 2, []string{"workers"}},
+		{"config of a wrong kind", []string{"run", "good:app", "--config", "kind.toml"}, 2, []string{"threads"}},
 		{"unknown option", []string{"run", "good:app", "--nosuch"}, 2, []string{"--nosuch", "--help"}},
 		{"unknown command", []string{"serve"}, 2, []string{"serve"}},
 		{"no application", []string{"run"}, 2, []string{"app"}},
@@ -91,7 +92,9 @@ func TestBadInput(t *testing.T) {
 			if c.args[0] == "run" && len(c.args) > 1 && !strings.Contains(strings.Join(args, " "), "--workers") {
 				args = append(args, "--workers", "2")
 			}
-			cmd := exec.Command(binary(t), args...)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			cmd := exec.CommandContext(ctx, binary(t), args...)
 			cmd.Dir = dir
 			var stderr strings.Builder
 			cmd.Stderr = &stderr

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import faulthandler
 import gc
+import importlib.util
 import os
 import platform
 import selectors
@@ -20,7 +21,7 @@ from covet import _bridge
 from covet._errors import RouteError
 from covet._plan import Mode, RoutePlan
 from covet._worker._control import Control
-from covet._worker._failure import StartError
+from covet._worker._failure import StartError, readable
 from covet._worker._pool import Pool
 from covet._worker._settings import CONTROL_FD, DOORBELL_FD, REGION_FD, Settings, read_settings
 from covet._worker._stream import make_stream
@@ -139,8 +140,7 @@ class _Worker:
             entering.result()
         except (Exception, asyncio.CancelledError) as e:
             said = f": {e}" if str(e) else ""
-            trace = "".join(traceback.format_exception(e))
-            raise StartError("lifespan", f"the lifespan raised {type(e).__name__}{said}", "", trace) from None
+            raise StartError("lifespan", f"the lifespan raised {type(e).__name__}{said}", "", readable(e)) from None
         self.configure(loop, app, plans, pool)
         # What start-up made lives as long as the process: the collector need not walk it again and again.
         gc.collect()
@@ -242,11 +242,9 @@ def _loop_kind(wanted: str) -> str:
     """``auto`` is asyncio: with the rings inside its selector it needs no round of the loop for a request."""
     if wanted != "uvloop":
         return "asyncio"
-    try:
-        import uvloop  # noqa: F401  # only whether it is there
-    except ImportError:
-        hint = f"install it: {sys.executable} -m pip install uvloop; or choose --loop asyncio"
-        raise StartError("bridge", "uvloop is asked for, but it is not installed", hint) from None
+    if importlib.util.find_spec("uvloop") is None:
+        hint = f"install it: {sys.executable} -m pip install uvloop; or choose --event-loop asyncio"
+        raise StartError("bridge", "uvloop is asked for, but it is not installed", hint)
     return "uvloop"
 
 

@@ -6,12 +6,11 @@ import difflib
 import importlib
 import os
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
-from covet._worker._failure import StartError
+from covet._worker._failure import StartError, own_frames, readable
 
 __all__ = ["load_application", "split_target"]
 
@@ -77,15 +76,15 @@ def _import_module(name: str) -> ModuleType:
             "import",
             f"{name} needs the module {missing!r}, which is not installed",
             f"install it with this interpreter: {sys.executable} -m pip install {missing.partition('.')[0]}",
-            _traceback(e),
+            readable(e),
         ) from None
     except SyntaxError as e:
         where = f"{e.filename}:{e.lineno}" if e.filename else name
-        raise StartError("import", f"syntax error in {where}: {e.msg}", "", _traceback(e)) from None
+        raise StartError("import", f"syntax error in {where}: {e.msg}", "", readable(e)) from None
     except (Exception, SystemExit) as e:
         said = f": {e}" if str(e) else ""
         raise StartError(
-            "import", f"importing {name} raised {type(e).__name__}{said}{_where(e.__traceback__)}", "", _traceback(e)
+            "import", f"importing {name} raised {type(e).__name__}{said}{_where(e.__traceback__)}", "", readable(e)
         ) from None
 
 
@@ -122,24 +121,8 @@ def _check(value: Any, target: str) -> Any:
     raise StartError("lookup", f"{target} is a {type(value).__name__}, not a covet App", "make one: app = App()")
 
 
-def _own(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback below our frames and those of the import machinery."""
-    here = os.path.dirname(__file__)
-    kept = trace
-    while kept is not None:
-        name = kept.tb_frame.f_code.co_filename
-        if not (name.startswith((here, "<frozen importlib")) or name == importlib.__file__):
-            return kept
-        kept = kept.tb_next
-    return None
-
-
-def _traceback(error: BaseException) -> str:
-    return "".join(traceback.format_exception(type(error), error, _own(error.__traceback__)))
-
-
 def _where(trace: TracebackType | None) -> str:
-    last = _own(trace)
+    last = own_frames(trace)
     if last is None:
         return ""
     while last.tb_next is not None:
