@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -100,8 +101,11 @@ func (a *Application) Spec() (worker.Spec, error) { return a.cfg.Spec, a.err }
 
 // Mount implements covet.Mounter.
 func (a *Application) Mount(s *covet.Site) error {
-	if a.err != nil {
+	switch {
+	case a.err != nil:
 		return a.err
+	case a.site != nil:
+		return fmt.Errorf("bridge: the application %s is mounted twice; make one application for each place", a.cfg.Spec.Target)
 	}
 	a.site = s
 	s.OnStart(func(ctx context.Context, rt covet.Runtime) error {
@@ -144,7 +148,7 @@ func (a *Application) publish(g *worker.Generation) error {
 func (a *Application) Reload(ctx context.Context) error {
 	v := a.supervisor.Load()
 	if v == nil {
-		return fmt.Errorf("bridge: the application is not running")
+		return errors.New("bridge: the application is not running")
 	}
 	return v.Reload(ctx)
 }

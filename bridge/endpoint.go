@@ -1,7 +1,10 @@
 package bridge
 
 import (
+	"errors"
+
 	"github.com/covetpy/covet"
+	"github.com/covetpy/covet/fault"
 	"github.com/covetpy/covet/internal/message"
 	"github.com/covetpy/covet/internal/worker"
 )
@@ -14,9 +17,17 @@ type endpoint struct {
 
 var _ covet.AsyncHandler = (*endpoint)(nil)
 
+// errNoLoop is for requests that come by covet.ToHTTP while the app also runs on an engine.
+var errNoLoop = &fault.Error{Code: fault.InternalError, Cause: errors.New("bridge: Python handlers answer on an engine's loops only")}
+
 // ServeAsync gives the exchange to a worker.
 func (e *endpoint) ServeAsync(c *covet.Ctx) {
-	e.dispatcher.Dispatch(c.Exchange(), e.route, c.ParamSpans(), completion{})
+	x := c.Exchange()
+	if x.Loop < 0 {
+		c.Finish(errNoLoop)
+		return
+	}
+	e.dispatcher.Dispatch(x, e.route, c.ParamSpans(), completion{})
 }
 
 // completion takes the answers of workers up the chain of the route. It holds nothing: the Ctx is found through the

@@ -18,6 +18,8 @@ var Behaviours = map[string]func(p *Process){
 	// It takes the place of a Go route.
 	"conflict": func(p *Process) { p.Start("/go"); p.Obey() },
 
+	"conflicts-later": func(p *Process) { p.only(1, func() { p.Start(); p.Obey() }); p.Start("/go"); p.Obey() },
+
 	// Starts that fail.
 	"exits":         func(p *Process) { p.exit(4) },
 	"silent":        func(p *Process) { p.Deaf() },
