@@ -54,7 +54,7 @@ type server struct {
 	log bytes.Buffer
 }
 
-var listening = regexp.MustCompile(`http://(127\.0\.0\.1:\d+)`)
+var listening = regexp.MustCompile(`(?:http://|address=)(127\.0\.0\.1:\d+)`)
 
 // start runs "covet run" on the application with a free port and waits until it is ready.
 func start(t testing.TB, app string, options ...string) *server {
@@ -77,6 +77,7 @@ func launch(t testing.TB, dir, name string, args ...string) *server {
 		t.Fatal(err)
 	}
 	s.cmd.Stdout, s.cmd.Stderr = w, w
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // to end a script with all that it has started
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +102,7 @@ func launch(t testing.TB, dir, name string, args ...string) *server {
 		close(s.exited)
 	}()
 	t.Cleanup(func() {
-		_ = s.cmd.Process.Signal(syscall.SIGTERM)
+		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGTERM)
 		select {
 		case <-s.exited:
 		case <-time.After(patience):
