@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -68,16 +70,25 @@ func consoleDir() string {
 	return filepath.Join(os.TempDir(), "covet-"+strconv.Itoa(os.Getuid()))
 }
 
-// consolePath names the socket of the server on address, as it was given: by its port, or by a Unix socket's path.
+// consolePath names the socket of the server on address: by its port, which may stand alone, or for "unix:PATH" by the
+// name and a hash of the path, since paths of sockets are short.
 func consolePath(address string) string {
-	name := filepath.Base(address)
-	if _, port, err := net.SplitHostPort(address); err == nil {
+	name := address
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		if abs, err := filepath.Abs(path); err == nil {
+			path = abs
+		}
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(path)) // never fails
+		name = fmt.Sprintf("%s-%08x", filepath.Base(path), h.Sum32())
+	} else if _, port, err := net.SplitHostPort(address); err == nil {
 		name = port
 	}
-	return filepath.Join(consoleDir(), name+".sock")
+	return filepath.Join(consoleDir(), filepath.Base(name)+".sock")
 }
 
-// openConsole starts answering. A socket that a dead server left behind is replaced.
+// openConsole starts answering. A socket that a dead server left behind is replaced, that of a living one is not: two
+// servers may have one port on two addresses.
 func openConsole(address string, answer func(context.Context, Question) Answer) (*console, error) {
 	dir := consoleDir()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -92,6 +103,10 @@ func openConsole(address string, answer func(context.Context, Question) Answer) 
 		return nil, fmt.Errorf("console directory %s is not private to this user", dir)
 	}
 	path := consolePath(address)
+	if other, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = other.Close() // it was only asked whether it lives
+		return nil, fmt.Errorf("console socket %s belongs to another running server", path)
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("console socket: %w", err)
 	}
@@ -128,7 +143,8 @@ func (c *console) converse(ctx context.Context, conn net.Conn) {
 	begin := time.Now()
 	a := c.answer(ctx, q)
 	a.Seconds = time.Since(begin).Seconds()
-	_ = json.NewEncoder(conn).Encode(a) // the asker may have left
+	_ = conn.SetWriteDeadline(time.Now().Add(consoleQuestionTimeout)) // see above
+	_ = json.NewEncoder(conn).Encode(a)                               // the asker may have left
 }
 
 func (c *console) close() { _ = c.listener.Close() } // removes the socket, too
@@ -148,6 +164,9 @@ func Ask(ctx context.Context, address string, q Question) (Answer, error) {
 	}
 	var a Answer
 	if err := json.NewDecoder(conn).Decode(&a); err != nil {
+		if ctx.Err() != nil {
+			return Answer{}, fmt.Errorf("the server on %s has not answered in time: %w", address, ctx.Err())
+		}
 		return Answer{}, fmt.Errorf("the server on %s ended before it answered", address)
 	}
 	return a, nil

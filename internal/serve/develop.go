@@ -50,6 +50,7 @@ func skipped(name string) bool {
 // watcher tells of changes below some folders.
 type watcher struct {
 	notify *fsnotify.Watcher
+	root   string // the first folder
 	// Changed gets the path of a changed file, after things have become quiet.
 	Changed chan string
 }
@@ -60,9 +61,9 @@ func watch(ctx context.Context, roots []string) (*watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{notify: n, Changed: make(chan string, 1)}
+	w := &watcher{notify: n, root: roots[0], Changed: make(chan string, 1)}
 	for _, root := range roots {
-		if err := w.add(root); err != nil {
+		if _, err := w.add(root); err != nil {
 			n.Close()
 			return nil, err
 		}
@@ -73,23 +74,32 @@ func watch(ctx context.Context, roots []string) (*watcher, error) {
 
 var errTooMany = errors.New("too many folders to watch: start in the application's own folder")
 
-// add watches a folder and those below it: the notifier itself does not descend.
-func (w *watcher) add(root string) error {
-	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+// add watches a folder and those below it: the notifier itself does not descend. It returns a file in them that
+// matters, if there is one.
+func (w *watcher) add(root string) (found string, err error) {
+	count := len(w.notify.WatchList())
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil // gone again already
+		case errors.Is(err, fs.ErrPermission) && path != root:
+			return fs.SkipDir // Python cannot read it either
 		case err != nil:
 			return err
 		case !d.IsDir():
+			if matters(path) {
+				found = path
+			}
 			return nil
 		case path != root && skipped(d.Name()):
 			return fs.SkipDir
-		case len(w.notify.WatchList()) >= maxWatched:
+		case count >= maxWatched:
 			return errTooMany
 		}
+		count++
 		return w.notify.Add(path)
 	})
+	return found, err
 }
 
 func (w *watcher) run(ctx context.Context) {
@@ -105,8 +115,12 @@ func (w *watcher) run(ctx context.Context) {
 			if !open {
 				return
 			}
-			if e.Has(fsnotify.Create) {
-				_ = w.add(e.Name) // a new folder; a file is refused harmlessly, too many folders merely go unseen
+			if e.Has(fsnotify.Create) && !skipped(filepath.Base(e.Name)) {
+				// Perhaps a new folder, which may have been filled before it was watched. Too many merely go unseen.
+				if found, _ := w.add(e.Name); found != "" {
+					changed = found
+					timer.Reset(quiet)
+				}
 			}
 			// Chmod alone is what indexers and backups do.
 			if matters(e.Name) && e.Op != fsnotify.Chmod {
@@ -116,12 +130,15 @@ func (w *watcher) run(ctx context.Context) {
 		case <-timer.C:
 			select {
 			case w.Changed <- changed:
-			case <-ctx.Done():
-				return
+			default: // an earlier change has not been taken yet: what follows sees this one, too
 			}
-		case _, open := <-w.notify.Errors:
+		case err, open := <-w.notify.Errors:
 			if !open {
 				return
+			}
+			if errors.Is(err, fsnotify.ErrEventOverflow) { // something was missed
+				changed = w.root
+				timer.Reset(quiet)
 			}
 		}
 	}

@@ -204,7 +204,7 @@ func (s *instance) start(ctx context.Context) error {
 		}
 	}
 	s.app.Ready()
-	s.console, err = openConsole(s.listeners[0].Addr().String(), s.answer)
+	s.console, err = openConsole(s.name(), s.answer)
 	if err != nil {
 		s.log.Warn("covet reload and covet status will not reach this server; SIGHUP will", "error", err)
 		return nil
@@ -236,7 +236,7 @@ func (s *instance) announce() {
 		s.say("  stop       Ctrl-C; a changed file reloads")
 		return
 	}
-	s.say("  stop       Ctrl-C, or SIGTERM to %d; reload: SIGHUP, or covet reload --address %s", os.Getpid(), s.listeners[0].Addr())
+	s.say("  stop       Ctrl-C, or SIGTERM to %d; reload: SIGHUP, or covet reload --address %s", os.Getpid(), s.name())
 }
 
 func count(n int, what string) string {
@@ -247,6 +247,15 @@ func count(n int, what string) string {
 		what += "e"
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// name is the address by which covet reload and covet status find the server.
+func (s *instance) name() string {
+	a := s.listeners[0].Addr()
+	if a.Network() == "unix" {
+		return "unix:" + a.String()
+	}
+	return a.String()
 }
 
 // addresses are the URLs that are served.
