@@ -83,7 +83,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		}
 		ctx, err := parser.Parse(args)
 		if err != nil {
-			return report(io, usageError{fmt.Errorf("%s; %s lists the options", sentence(err.Error()), helpFor(args))})
+			return report(io, usageError{fmt.Errorf("%s; %s lists the options", sentence(err.Error(), args), helpFor(args))})
 		}
 		return report(io, ctx.Run(io))
 	}()
@@ -94,20 +94,29 @@ func Main(args []string, stdout, stderr io.Writer) int {
 type exited struct{}
 
 func helpFor(args []string) string {
-	switch args[0] {
-	case "run", "dev", "routes", "reload", "status", "doctor", "version":
+	if isVerb(args[0]) {
 		return "covet " + args[0] + " --help"
 	}
 	return "covet --help"
 }
 
-// sentence makes the parser's messages read as ours do.
-func sentence(s string) string {
-	s = strings.TrimPrefix(s, "unexpected argument ")
-	if s != "" && !strings.Contains(s, " ") {
-		return "unknown command " + s
+func isVerb(s string) bool {
+	switch s {
+	case "run", "dev", "routes", "reload", "status", "doctor", "version":
+		return true
 	}
-	return strings.ReplaceAll(s, "unknown flag", "unknown option")
+	return false
+}
+
+// sentence makes the parser's messages read as ours do.
+func sentence(s string, args []string) string {
+	if what, ok := strings.CutPrefix(s, "unexpected argument "); ok && !isVerb(args[0]) {
+		return "unknown command " + what
+	}
+	return strings.NewReplacer(
+		"unknown flag", "unknown option", "a valid 64 bit int", "a whole number", "int value", "a whole number",
+		`"EOL" (<EOL>)`, "nothing",
+	).Replace(s)
 }
 
 // report shows an error to the user and returns the exit code.

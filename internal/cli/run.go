@@ -32,6 +32,8 @@ func serveApp(io *streams, t target, cfg *config.Config, dev bool) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	// From the first signal on, the next one has its usual effect again: whoever is out of patience gets out.
+	context.AfterFunc(ctx, stop)
 	o := serve.Options{
 		Config: cfg, Target: t.App, Dir: t.Dir, Dev: dev,
 		Out: io.err, Color: terminal(io.err), Report: func(err error) { report(io, err) },

@@ -28,7 +28,13 @@ func (f configFile) BeforeResolve(ctx *kong.Context, trace *kong.Path) error {
 
 // addDefaultFile adds the file that COVET_CONFIG names, or covet.toml where it exists, unless --config is given.
 func addDefaultFile(parser *kong.Kong, args []string) error {
+	if args[0] == "version" {
+		return nil // takes no settings, and must work when they are broken
+	}
 	for _, a := range args {
+		if a == "--help" || a == "-h" {
+			return nil
+		}
 		if a == "--config" || strings.HasPrefix(a, "--config=") {
 			return nil
 		}
