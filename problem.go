@@ -65,7 +65,7 @@ func (c *Ctx) ascend(err error) {
 		if back == nil {
 			back = c.bad
 		}
-		if same, ok := back.(*fault.Error); ok && same == shown {
+		if same, ok := back.(*fault.Error); ok && same == shown { //nolint:errorlint // the very same error, not one that wraps it
 			continue
 		}
 		if shown = nil; back != nil {

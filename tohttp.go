@@ -1,6 +1,7 @@
 package covet
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/netip"
@@ -299,7 +300,7 @@ func (b *hostedBody) Run() {
 		x.Receiver.BodyChunk(x, b.buf[:b.n])
 	}
 	switch {
-	case b.err == io.EOF:
+	case errors.Is(b.err, io.EOF):
 		x.Receiver.BodyEnd(x, nil)
 	case b.err != nil:
 		x.Receiver.BodyEnd(x, &fault.Error{Code: fault.BadRequest, Cause: b.err})

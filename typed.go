@@ -2,6 +2,7 @@ package covet
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -265,7 +266,7 @@ func setterOf(t reflect.Type) func(reflect.Value, string) string {
 }
 
 func numberReason(err error) string {
-	if e, ok := err.(*strconv.NumError); ok && e.Err == strconv.ErrRange {
+	if errors.Is(err, strconv.ErrRange) {
 		return "is out of range"
 	}
 	return "must be an integer"

@@ -71,7 +71,7 @@ type Picker struct {
 
 // Pick returns the place of the worker to use next, -1 when none is open. It does not allocate.
 func (p *Picker) Pick(loads []Load) int {
-	at := -1
+	var at int
 	switch p.Strategy {
 	case RoundRobin:
 		at = p.next(loads)
