@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/covetpy/covet"
+	"github.com/covetpy/covet/internal/balance"
 	"github.com/covetpy/covet/internal/host"
 	"github.com/covetpy/covet/internal/worker"
 )
@@ -18,7 +19,7 @@ import (
 // Config says which Python application is mounted and how its workers run. The zero values of all but Spec.Target
 // work.
 type Config struct {
-	// Spec is what the workers run.
+	// Spec is what the workers run. With its SchedBatch this process takes that policy, too.
 	Spec worker.Spec
 	// Policy is when they are replaced.
 	Policy worker.Policy
@@ -50,10 +51,17 @@ func Interpreter(path string) Option { return func(c *Config) { c.Spec.Python = 
 // Logger sets where the lives of workers are logged; the default is slog.Default().
 func Logger(l *slog.Logger) Option { return func(c *Config) { c.Log = l } }
 
+// OrdinaryScheduling leaves the scheduling policy as it is. The default on Linux is SCHED_BATCH for every thread of this
+// process and of the workers, set when the app starts; docs/internals/crossing.md has what it brings.
+func OrdinaryScheduling() Option { return func(c *Config) { c.Spec.SchedBatch = false } }
+
 // Python returns the application of a target, "module:attribute" or "path/to/file.py:attribute", to be mounted.
 // What is wrong with the target is told when the app starts.
 func Python(target string, options ...Option) *Application {
-	c := Config{Spec: worker.Spec{Target: target, Python: os.Getenv("COVET_PYTHON")}}
+	c := Config{
+		Spec:     worker.Spec{Target: target, Python: os.Getenv("COVET_PYTHON"), SchedBatch: true},
+		Dispatch: worker.DispatchConfig{Strategy: balance.PreferAwake.String()},
+	}
 	for _, o := range options {
 		o(&c)
 	}
@@ -109,6 +117,11 @@ func (a *Application) Mount(s *covet.Site) error {
 	}
 	a.site = s
 	s.OnStart(func(ctx context.Context, rt covet.Runtime) error {
+		if a.cfg.Spec.SchedBatch {
+			if err := host.Batch(); err != nil {
+				a.cfg.Log.Debug("this process keeps the ordinary scheduling policy", "error", err)
+			}
+		}
 		v := worker.NewSupervisor(a.cfg.Spec, a.cfg.Policy, a.cfg.Dispatch, rt.Loops(), a.publish, a.cfg.Log)
 		if err := v.Start(ctx); err != nil {
 			v.Stop(ctx)

@@ -129,9 +129,6 @@ func (s *instance) assemble() error {
 		s.closeListeners()
 		return err
 	}
-	if c.Scheduler == "batch" {
-		batch(s.engine.Loops(), s.log)
-	}
 	return nil
 }
 
