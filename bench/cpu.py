@@ -19,12 +19,8 @@ class Cpu:
     by_process: dict[int, float]
 
     def since(self, before: Cpu) -> Cpu:
-        spent = {
-            p: t - before.by_process.get(p, 0.0) for p, t in self.by_process.items()
-        }
-        return Cpu(
-            self.user - before.user, self.system - before.system, self.memory, spent
-        )
+        spent = {p: t - before.by_process.get(p, 0.0) for p, t in self.by_process.items()}
+        return Cpu(self.user - before.user, self.system - before.system, self.memory, spent)
 
 
 def _stat(pid: int) -> tuple[int, float, float, int] | None:
@@ -39,9 +35,7 @@ def _stat(pid: int) -> tuple[int, float, float, int] | None:
 
 def tree(root: int) -> Cpu:
     """What root and its descendants have used so far. Children that ended are not counted."""
-    stats = {
-        int(p): s for p in os.listdir("/proc") if p.isdigit() and (s := _stat(int(p)))
-    }
+    stats = {int(p): s for p in os.listdir("/proc") if p.isdigit() and (s := _stat(int(p)))}
     members, grew = {root}, True
     while grew:
         more = {p for p, s in stats.items() if s[0] in members} - members

@@ -99,9 +99,7 @@ RIVALS = [
     Rival("granian rsgi raw", "python", _granian("rsgi", "rsgi_raw:app"), "granian"),
     Rival("granian asgi raw", "python", _granian("asgi", "asgi_raw:app"), "granian"),
     Rival("covet go inline", "go", _go("covetgo")),
-    Rival(
-        "covet go goroutine", "go", _go("covetgo"), None, (("/plaintext", "/blocking"),)
-    ),
+    Rival("covet go goroutine", "go", _go("covetgo"), None, (("/plaintext", "/blocking"),)),
     Rival("fasthttp", "go", _go("fasthttp")),
     Rival("net/http", "go", _go("nethttp")),
 ]

@@ -67,9 +67,7 @@ def running(rival: Rival) -> Iterator[tuple[int, int]]:
             while True:
                 if server.poll() is not None or time.monotonic() > deadline:
                     output.seek(0)
-                    raise Refused(
-                        f"{rival.name} did not start: {output.read().decode()[-2000:]}"
-                    )
+                    raise Refused(f"{rival.name} did not start: {output.read().decode()[-2000:]}")
                 with (
                     contextlib.suppress(OSError),
                     socket.create_connection(("127.0.0.1", port), 0.2),
@@ -109,9 +107,7 @@ def check(rival: Rival, profile: Profile, port: int) -> None:
     conn.close()
 
 
-def load(
-    rival: Rival, profile: Profile, port: int, connections: int, seconds: float
-) -> dict[str, int]:
+def load(rival: Rival, profile: Profile, port: int, connections: int, seconds: float) -> dict[str, int]:
     """Runs the load generator and returns what it counted."""
     with tempfile.TemporaryDirectory() as folder:
         rotation = Path(folder) / "requests.txt"
@@ -144,9 +140,7 @@ def load(
     return {k: int(v) for k, v in RESULT.findall(line)}
 
 
-def measure(
-    rival: Rival, profile: Profile, connections: int, seconds: float, warmup: float
-) -> dict[str, float]:
+def measure(rival: Rival, profile: Profile, connections: int, seconds: float, warmup: float) -> dict[str, float]:
     with running(rival) as (port, pid):
         check(rival, profile, port)
         load(rival, profile, port, connections, warmup)
@@ -211,13 +205,9 @@ def table(results: dict[str, Any]) -> str:
                 "| server | CPU µs a request | user | system | requests/s | p50 µs | p99 µs | memory MiB |",
                 "|---|---|---|---|---|---|---|---|",
             ]
-            for rival, s in sorted(
-                by_rival.items(), key=lambda kv: kv[1]["cpu_us"]["median"]
-            ):
+            for rival, s in sorted(by_rival.items(), key=lambda kv: kv[1]["cpu_us"]["median"]):
 
-                def cell(
-                    key: str, digits: int, s: dict[str, dict[str, float]] = s
-                ) -> str:
+                def cell(key: str, digits: int, s: dict[str, dict[str, float]] = s) -> str:
                     v = s[key]
                     return f"{v['median']:.{digits}f} ({v['min']:.{digits}f}–{v['max']:.{digits}f})"
 
@@ -232,13 +222,9 @@ def choose(names: str, all_of: list[Any], what: str) -> list[Any]:
     if names == "all":
         return all_of
     wanted = [n.strip() for n in names.split(",")]
-    chosen = [
-        x for x in all_of if any(w == x.name or w in x.name.split() for w in wanted)
-    ]
+    chosen = [x for x in all_of if any(w == x.name or w in x.name.split() for w in wanted)]
     if not chosen:
-        sys.exit(
-            f"no {what} named {names}; there are: {', '.join(x.name for x in all_of)}"
-        )
+        sys.exit(f"no {what} named {names}; there are: {', '.join(x.name for x in all_of)}")
     return chosen
 
 
@@ -248,9 +234,7 @@ def main() -> None:
     parser.add_argument("--rivals", default="all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument(
-        "--quick", action="store_true", help="2 rounds of 1 second: under three minutes"
-    )
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 1 second: under three minutes")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     args = parser.parse_args()
     if args.quick:
@@ -276,9 +260,7 @@ def main() -> None:
                 for rival in rivals:
                     if rival.side != profile.side or rival.name in out:
                         continue
-                    say(
-                        f"{profile.name}, {connections} connections, round {i + 1} of {args.rounds}: {rival.name}"
-                    )
+                    say(f"{profile.name}, {connections} connections, round {i + 1} of {args.rounds}: {rival.name}")
                     try:
                         m = measure(
                             rival,
@@ -293,12 +275,8 @@ def main() -> None:
                         failed = True
                         continue
                     rounds.setdefault(rival.name, []).append(m)
-            by_rival = {
-                name: summary(r) for name, r in rounds.items() if name not in out
-            }
-            results["profiles"].setdefault(profile.name, {})[str(connections)] = (
-                by_rival
-            )
+            by_rival = {name: summary(r) for name, r in rounds.items() if name not in out}
+            results["profiles"].setdefault(profile.name, {})[str(connections)] = by_rival
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / f"{datetime.datetime.now():%Y-%m-%dT%H%M%S}.json"
     path.write_text(json.dumps(results, indent=1) + "\n")

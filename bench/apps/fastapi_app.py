@@ -29,9 +29,7 @@ async def json_profile(count: int, m: int = 1):
 
 
 @app.get("/users/{id}")
-async def get_user(
-    id: int, q: str = "", limit: int = 10, x_tenant: Annotated[str, Header()] = "none"
-):
+async def get_user(id: int, q: str = "", limit: int = 10, x_tenant: Annotated[str, Header()] = "none"):
     return {"id": id, "q": q, "limit": limit, "tenant": x_tenant, "active": True}
 
 

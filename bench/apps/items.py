@@ -17,8 +17,5 @@ ITEMS = [
 
 def answer(count: int, m: int) -> dict[str, object]:
     """What GET /json/{count}?m={m} says."""
-    items = [
-        {**item, "total": item["price"] * item["quantity"] * m}
-        for item in ITEMS[:count]
-    ]  # type: ignore[operator]
+    items = [{**item, "total": item["price"] * item["quantity"] * m} for item in ITEMS[:count]]  # type: ignore[operator]
     return {"items": items, "count": len(items)}

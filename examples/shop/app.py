@@ -30,9 +30,7 @@ def out_of_stock(request: Request, error: OutOfStock) -> Conflict:
         "wanted": error.wanted,
         "stock": error.product.stock,
     }
-    return Conflict(
-        "there is not enough in stock", code="out_of_stock", details=details
-    )
+    return Conflict("there is not enough in stock", code="out_of_stock", details=details)
 
 
 PAGE = """<!doctype html>

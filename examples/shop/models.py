@@ -10,9 +10,7 @@ from uuid import UUID
 import msgspec
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-Email = Annotated[
-    str, msgspec.Meta(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=200)
-]
+Email = Annotated[str, msgspec.Meta(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=200)]
 Price = Annotated[Decimal, msgspec.Meta(description="in euros")]
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=99)]
 

@@ -12,9 +12,7 @@ class OutOfStock(Exception):
     """There is less of a product than wanted."""
 
     def __init__(self, product: Product, wanted: int) -> None:
-        super().__init__(
-            f"{wanted} of {product.name!r} wanted, {product.stock} in stock"
-        )
+        super().__init__(f"{wanted} of {product.name!r} wanted, {product.stock} in stock")
         self.product = product
         self.wanted = wanted
 
@@ -39,20 +37,15 @@ class Store:
     def add_product(self, new: NewProduct) -> Product:
         if any(product.name == new.name for product in self.products.values()):
             raise DuplicateName(new.name)
-        product = Product(
-            next(self._product_ids), new.name, new.price, new.category, new.stock
-        )
+        product = Product(next(self._product_ids), new.name, new.price, new.category, new.stock)
         self.products[product.id] = product
         return product
 
-    def find_products(
-        self, category: Category | None, text: str, limit: int
-    ) -> list[Product]:
+    def find_products(self, category: Category | None, text: str, limit: int) -> list[Product]:
         found = (
             product
             for product in self.products.values()
-            if (category is None or product.category is category)
-            and text.lower() in product.name.lower()
+            if (category is None or product.category is category) and text.lower() in product.name.lower()
         )
         return list(itertools.islice(found, limit))
 
