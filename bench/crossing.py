@@ -5,8 +5,8 @@ condition: alone, beside a process that burns a core at equal priority, beside o
 connections. Server, neighbour and load generator are sessions of their own: three groups to a kernel that schedules by
 groups, as three services or containers are. The order is turned round by round. CPU time is the kernel's count for
 each process, in nanoseconds, of the engine and of its workers apart. Figures are medians over the rounds
-with the least and the greatest beside them, and the change against the defaults is the median of the changes within
-each round, which drift of the machine leaves alone. A measurement that other processes disturbed is made again.
+with the least and the greatest beside them. A measurement that other processes of the machine disturbed is made again,
+and left out when that does not help: n is how many are left.
 
 Levers that are no option of the product (a doorbell of another kind) are measured from binaries built for it:
 ``--variant NAME=BINARY`` or ``--variant NAME=BINARY,PYTHON``.
@@ -30,6 +30,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rivals import HERE
 from run import RESULT, START_TIMEOUT, Refused, free_port, say
@@ -63,9 +64,7 @@ class Threads:
                     os.sched_setscheduler(tid, self.policy, os.sched_param(0))
                 if self.cores:
                     allowed = sorted(os.sched_getaffinity(0))
-                    os.sched_setaffinity(
-                        tid, {allowed[c % len(allowed)] for c in self.cores}
-                    )
+                    os.sched_setaffinity(tid, {allowed[c % len(allowed)] for c in self.cores})
                 if self.slice_ns is not None:
                     set_slice(tid, self.slice_ns)
 
@@ -169,9 +168,7 @@ def children(pid: int) -> list[int]:
     found: list[int] = []
     for task in os.listdir(f"/proc/{pid}/task"):
         with contextlib.suppress(OSError):
-            found += map(
-                int, Path(f"/proc/{pid}/task/{task}/children").read_text().split()
-            )
+            found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
     return found
 
 
@@ -198,9 +195,7 @@ class Server:
             response = conn.getresponse()
             body = response.read()
             if response.status != 200 or body != ANSWER:
-                raise Refused(
-                    f"{self.config.name} answered {response.status} {body[:200]!r}"
-                )
+                raise Refused(f"{self.config.name} answered {response.status} {body[:200]!r}")
         conn.close()
 
     def load(self, connections: int, seconds: int) -> dict[str, int]:
@@ -252,9 +247,7 @@ def start(config: Config) -> Server:
         if process.poll() is not None or time.monotonic() > deadline:
             server.stop()
             output.seek(0)
-            raise Refused(
-                f"{config.name} did not start: {output.read().decode()[-2000:]}"
-            )
+            raise Refused(f"{config.name} did not start: {output.read().decode()[-2000:]}")
         with contextlib.suppress(OSError):
             server.ask(1)
             break
@@ -262,9 +255,7 @@ def start(config: Config) -> Server:
     try:
         server.workers = children(process.pid)
         if len(server.workers) != config.workers:
-            raise Refused(
-                f"{config.name} has {len(server.workers)} workers, not {config.workers}"
-            )
+            raise Refused(f"{config.name} has {len(server.workers)} workers, not {config.workers}")
         config.engine.apply(process.pid)
         for w in server.workers:
             config.worker.apply(w)
@@ -282,9 +273,7 @@ def neighbour(nice: int | None) -> Iterator[int | None]:
         yield None
         return
     code = f"import os\nos.nice({nice})\nprint(flush=True)\nwhile True: pass"
-    p = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True
-    )
+    p = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
     try:
         with contextlib.suppress(OSError):
             # With autogroups the kernel weighs sessions against each other, and nice only counts within one.
@@ -312,17 +301,13 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 def busy() -> float:
     """Seconds that the cores have run anything but this process and its ended children."""
-    user, nice, system, _, _, irq, softirq = map(
-        int, Path("/proc/stat").read_text().split()[1:8]
-    )
+    user, nice, system, _, _, irq, softirq = map(int, Path("/proc/stat").read_text().split()[1:8])
     own = os.times()
     all_ = (user + nice + system + irq + softirq) / TICK
     return all_ - (own.user + own.system + own.children_user + own.children_system)
 
 
-def measure(
-    server: Server, connections: int, seconds: int, beside: int | None
-) -> dict[str, float]:
+def measure(server: Server, connections: int, seconds: int, beside: int | None) -> dict[str, float]:
     took, rest, other = time.monotonic(), busy(), cpu(beside) if beside else 0.0
     engine, worker = server.used()
     r = server.load(connections, seconds)
@@ -349,27 +334,29 @@ def measure(
     }
 
 
-def undisturbed(
-    server: Server, connections: int, seconds: int, beside: int | None
-) -> dict[str, float]:
-    """The measurement that other processes of the machine disturbed least, of a few at most."""
-    best = measure(server, connections, seconds, beside)
-    for _ in range(ATTEMPTS - 1):
-        if best["foreign"] <= FOREIGN:
-            break
-        best = min(
-            best,
-            measure(server, connections, seconds, beside),
-            key=lambda m: m["foreign"],
-        )
-    return best
+@dataclass
+class Patience:
+    """Seconds left for making disturbed measurements again, so that a busy machine cannot prolong the run for ever."""
+
+    left: float
+
+    def undisturbed(self, *what: Any) -> dict[str, float]:
+        """The measurement that other processes of the machine disturbed least, of a few at most."""
+        best = measure(*what)
+        began = time.monotonic()
+        for _ in range(ATTEMPTS - 1):
+            if best["foreign"] <= FOREIGN or time.monotonic() - began > self.left:
+                break
+            best = min(best, measure(*what), key=lambda m: m["foreign"])
+        self.left -= time.monotonic() - began
+        return best
 
 
 Rounds = dict[str, dict[str, list[dict[str, float]]]]
 """Condition, configuration → one measurement a round."""
 
 
-def one_round(configs: list[Config], turn: int, seconds: int, results: Rounds) -> None:
+def one_round(configs: list[Config], turn: int, seconds: int, results: Rounds, patience: Patience) -> None:
     with contextlib.ExitStack() as stack:
         servers = []
         for c in configs:
@@ -383,56 +370,59 @@ def one_round(configs: list[Config], turn: int, seconds: int, results: Rounds) -
                 for connections in CONNECTIONS:
                     by_config = results.setdefault(f"{condition}, {connections}", {})
                     for s in order:
-                        m = undisturbed(s, connections, seconds, beside)
+                        m = patience.undisturbed(s, connections, seconds, beside)
                         by_config.setdefault(s.config.name, []).append(m)
 
 
 def cell(rounds: list[dict[str, float]], key: str, digits: int) -> str:
     values = [r[key] for r in rounds]
     middle = f"{statistics.median(values):.{digits}f}"
-    return (
-        middle
-        if len(values) == 1
-        else f"{middle} ({min(values):.{digits}f}–{max(values):.{digits}f})"
-    )
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({min(values):.{digits}f}–{max(values):.{digits}f})"
 
 
-def against(
-    rounds: list[dict[str, float]], base: list[dict[str, float]], key: str
-) -> str:
-    change = (
-        statistics.median(r[key] / b[key] for r, b in zip(rounds, base, strict=True))
-        - 1
-    )
-    return f"{100 * change:+.0f} %"
+def against(rounds: list[dict[str, float]], base: list[dict[str, float]], key: str) -> str:
+    there, here = (statistics.median(r[key] for r in x) for x in (base, rounds))
+    return f"{100 * (here / there - 1):+.0f} %"
+
+
+def counted(rounds: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Those that nothing disturbed; the least disturbed one when that is none."""
+    clean = [r for r in rounds if r["foreign"] <= FOREIGN]
+    return clean or [min(rounds, key=lambda r: r["foreign"])]
 
 
 def table(results: Rounds) -> str:
     lines: list[str] = []
     for condition, by_config in results.items():
-        base = by_config[BASE]
+        base = counted(by_config[BASE])
+        beside = "neighbour" in condition
+        head = ["", "engine µs", "worker µs", "both", "p50 µs", "p99 µs", "requests/s"]
+        head += ["neighbour"] * beside + ["n"]
         lines += [
             "",
             f"### {condition} connection{'' if condition.endswith(' 1') else 's'}",
             "",
-            "| | engine µs | worker µs | both, against the defaults | p50 µs | p99 µs | p50, p99 against | requests/s |"
-            + (" neighbour |" if "neighbour" in condition else ""),
-            "|---|---|---|---|---|---|---|---|"
-            + ("---|" if "neighbour" in condition else ""),
+            "| " + " | ".join(head) + " |",
+            "|" + "---|" * len(head),
         ]
-        for name, rounds in by_config.items():
-            both = f"{statistics.median(r['cpu_us'] for r in rounds):.1f}, {against(rounds, base, 'cpu_us')}"
-            tails = (
-                f"{against(rounds, base, 'p50_us')}, {against(rounds, base, 'p99_us')}"
-            )
-            line = (
-                f"| {name} | {cell(rounds, 'engine_us', 1)} | {cell(rounds, 'worker_us', 1)} | {both} "
-                f"| {cell(rounds, 'p50_us', 0)} | {cell(rounds, 'p99_us', 0)} | {tails} "
-                f"| {statistics.median(r['rps'] for r in rounds):.0f} |"
-            )
-            if "neighbour" in condition:
-                line += f" {statistics.median(r['neighbour'] for r in rounds):.0%} |"
-            lines.append(line)
+        for name, all_ in by_config.items():
+            rounds = counted(all_)
+            both = statistics.median(r["cpu_us"] for r in rounds)
+            cells = [
+                name,
+                cell(rounds, "engine_us", 1),
+                cell(rounds, "worker_us", 1),
+                f"{both:.1f}, {against(rounds, base, 'cpu_us')}",
+                cell(rounds, "p50_us", 0),
+                cell(rounds, "p99_us", 0),
+                f"{statistics.median(r['rps'] for r in rounds):.0f}",
+            ]
+            if beside:
+                cells.append(f"{statistics.median(r['neighbour'] for r in rounds):.0%}")
+            cells.append(str(len(rounds)))
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -441,18 +431,14 @@ def variant(text: str) -> Config:
     binary, _, python = paths.partition(",")
     if not name or not binary:
         raise argparse.ArgumentTypeError("NAME=BINARY or NAME=BINARY,PYTHON")
-    return Config(
-        name, binary=str(Path(binary).absolute()), python=python or CONFIGS[0].python
-    )
+    return Config(name, binary=str(Path(binary).absolute()), python=python or CONFIGS[0].python)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=int, default=1, help="of each load")
-    parser.add_argument(
-        "--quick", action="store_true", help="1 round: under three minutes"
-    )
+    parser.add_argument("--quick", action="store_true", help="1 round: under three minutes")
     parser.add_argument(
         "--only",
         default="",
@@ -468,11 +454,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results" / "crossing.json")
     args = parser.parse_args()
     words = args.only.split(",")
-    configs = [
-        c for c in CONFIGS if c.name == BASE or any(w in c.name for w in words)
-    ] + args.variant
+    configs = [c for c in CONFIGS if c.name == BASE or any(w in c.name for w in words)] + args.variant
     rounds = 1 if args.quick else args.rounds
     results: Rounds = {}
+    patience = Patience(15 if args.quick else 180)
     loads: list[float] = []
     about = {
         "cores": os.cpu_count(),
@@ -483,16 +468,12 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     for turn in range(rounds):
-        say(
-            f"round {turn + 1} of {rounds}: {len(configs)} configurations, load average {os.getloadavg()[0]:.2f}"
-        )
+        say(f"round {turn + 1} of {rounds}: {len(configs)} configurations, load average {os.getloadavg()[0]:.2f}")
         try:
-            one_round(configs, turn, args.seconds, results)
+            one_round(configs, turn, args.seconds, results, patience)
         except Refused as e:
             sys.exit(str(e))
-        args.out.write_text(
-            json.dumps({"machine": about, "results": results}, indent=1) + "\n"
-        )
+        args.out.write_text(json.dumps({"machine": about, "results": results}, indent=1) + "\n")
     about = {
         "cores": os.cpu_count(),
         "kernel": platform.release(),
@@ -500,16 +481,10 @@ def main() -> None:
         "seconds": args.seconds,
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(
-        json.dumps({"machine": about, "results": results}, indent=1) + "\n"
-    )
+    args.out.write_text(json.dumps({"machine": about, "results": results}, indent=1) + "\n")
     print(table(results))
-    foreign = sorted(
-        m["foreign"] for by in results.values() for many in by.values() for m in many
-    )
-    say(
-        f"cores taken by other processes: median {foreign[len(foreign) // 2]:.2f}, most {foreign[-1]:.2f}"
-    )
+    foreign = sorted(m["foreign"] for by in results.values() for many in by.values() for m in many)
+    say(f"cores taken by other processes: median {foreign[len(foreign) // 2]:.2f}, most {foreign[-1]:.2f}")
     say(f"{time.monotonic() - began:.0f} s; written to {args.out.name}")
 
 
