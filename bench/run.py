@@ -1,8 +1,8 @@
 """Measures CovetPy and its rivals side by side, in one run on one machine.
 
 Every round starts each server in turn (A B C A B C …), checks every answer of the profile against what it must be,
-loads it, and reads the CPU time of the server's whole process tree before and after. Figures are medians over the rounds
-with the least and the greatest beside them.
+loads it, and reads the CPU time of the server's whole process tree before and after. Figures are medians over the
+rounds with the least and the greatest beside them.
 """
 
 from __future__ import annotations
@@ -209,11 +209,12 @@ def table(results: dict[str, Any]) -> str:
 
                 def cell(key: str, digits: int, s: dict[str, dict[str, float]] = s) -> str:
                     v = s[key]
-                    return f"{v['median']:.{digits}f} ({v['min']:.{digits}f}–{v['max']:.{digits}f})"
+                    return f"{v['median']:.{digits}f} ({v['min']:.{digits}f} to {v['max']:.{digits}f})"
 
                 lines.append(
-                    f"| {rival} | {cell('cpu_us', 1)} | {s['user_us']['median']:.1f} | {s['system_us']['median']:.1f} "
-                    f"| {cell('rps', 0)} | {cell('p50_us', 0)} | {cell('p99_us', 0)} | {s['memory_mib']['median']:.0f} |"
+                    f"| {rival} | {cell('cpu_us', 1)} | {s['user_us']['median']:.1f} "
+                    f"| {s['system_us']['median']:.1f} | {cell('rps', 0)} | {cell('p50_us', 0)} "
+                    f"| {cell('p99_us', 0)} | {s['memory_mib']['median']:.0f} |"
                 )
     return "\n".join(lines) + "\n"
 

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 import carts
 import orders
 import products
-from covet import App, Conflict, HTMLResponse, Request
 from store import OutOfStock, with_goods
+
+from covet import App, Conflict, HTMLResponse, Request
 
 
 @asynccontextmanager

@@ -1,8 +1,9 @@
 """/carts"""
 
-from covet import NotFound, Request, Router
 from models import Cart, Item
 from products import shop
+
+from covet import NotFound, Request, Router
 
 router = Router(prefix="/carts")
 

@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from covet import Conflict, JSONResponse, NotFound, Request, Response, Router
 from models import NewOrder, Order
 from products import shop
+
+from covet import Conflict, JSONResponse, NotFound, Request, Response, Router
 
 router = Router(prefix="/orders")
 

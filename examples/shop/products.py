@@ -5,6 +5,9 @@ import io
 from collections.abc import Iterator
 from typing import Annotated
 
+from models import Category, NewProduct, Product
+from store import DuplicateName, Store
+
 from covet import (
     Conflict,
     NotFound,
@@ -14,8 +17,6 @@ from covet import (
     Router,
     StreamingResponse,
 )
-from models import Category, NewProduct, Product
-from store import DuplicateName, Store
 
 router = Router(prefix="/products")
 
