@@ -17,14 +17,11 @@ type endpoint struct {
 
 var _ covet.AsyncHandler = (*endpoint)(nil)
 
-// errNoLoop is for requests that come by covet.ToHTTP while the app also runs on an engine.
-var errNoLoop = &fault.Error{Code: fault.InternalError, Cause: errors.New("bridge: Python handlers answer on an engine's loops only")}
-
 // ServeAsync gives the exchange to a worker.
 func (e *endpoint) ServeAsync(c *covet.Ctx) {
 	x := c.Exchange()
-	if x.Loop < 0 {
-		c.Finish(errNoLoop)
+	if x.Loop < 0 { // it came by covet.ToHTTP while the app also runs on an engine
+		c.Finish(&fault.Error{Code: fault.InternalError, Cause: errors.New("bridge: Python handlers answer on an engine's loops only")})
 		return
 	}
 	e.dispatcher.Dispatch(x, e.route, c.ParamSpans(), completion{})

@@ -22,7 +22,7 @@ import (
 
 // Main makes a test binary stand in for a Python interpreter: when it was started as "PYTHON -m covet._worker", or with
 // the question of worker.CheckPython, it does what is asked and exits. A TestMain calls it first. The module of the
-// target chooses the behaviour, see Behaviours.
+// target chooses the behaviour, see behaviours.
 func Main() {
 	switch {
 	case len(os.Args) > 2 && os.Args[1] == "-c":
@@ -37,7 +37,7 @@ func Main() {
 	}
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
 	module, _, _ := strings.Cut(p.Settings.Target, ":")
-	behave, ok := Behaviours[module]
+	behave, ok := behaviours()[module]
 	if !ok {
 		p.Say("failed", "stage", "import", "message", "no module named "+module, "hint", "", "traceback", "")
 		p.exit(1)
