@@ -69,7 +69,7 @@ type Bridge struct {
 // Log says what is written where.
 type Log struct {
 	LogLevel  string `help:"Least severe level to log: debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"COVET_LOG_LEVEL"`
-	LogFormat string `help:"Form of the log: text, json, or auto for text on a terminal." default:"auto" enum:"auto,text,json" env:"COVET_LOG_FORMAT"`
+	LogFormat string `help:"Form of the log: text or json." default:"text" enum:"text,json" env:"COVET_LOG_FORMAT"`
 }
 
 // Check says in one sentence what is wrong with c, or returns nil.

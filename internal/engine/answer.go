@@ -36,6 +36,10 @@ const smallBody = 16 << 10
 // mayHaveBody reports whether a response of that status can have a body at all (RFC 9112 section 6.3).
 func mayHaveBody(status int) bool { return status >= 200 && status != 204 && status != 304 }
 
+// resetContent is the status whose body is framed like any other and must be empty all the same (RFC 9110 section
+// 15.3.6): clients may take it to have none, and what follows for the next response.
+const resetContent = 205
+
 // wire decides what the head says about the connection, and counts the response.
 func (s *session) wire(x *message.Exchange) h1.Wire {
 	q, r := &x.Request, &x.Response
@@ -105,6 +109,8 @@ func (s *session) writeWhole(x *message.Exchange) {
 	switch {
 	case !mayHaveBody(r.Status):
 		body = nil
+	case r.Status == resetContent:
+		w.Length, body = 0, nil
 	case w.Head:
 		// RFC 9110 section 9.3.2: the length that the answer to GET would have, if it is known.
 		if w.Length = r.Length; w.Length < 0 && len(body) > 0 {
@@ -129,6 +135,9 @@ func (s *session) writeStart(x *message.Exchange) {
 	s.out.streaming = true
 	switch {
 	case !mayHaveBody(r.Status):
+		s.out.framed = noBody
+	case r.Status == resetContent:
+		w.Length = 0
 		s.out.framed = noBody
 	case w.Head:
 		w.Length = r.Length

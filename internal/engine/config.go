@@ -40,9 +40,9 @@ type Config struct {
 	// LingerTimeout bounds the time in which input is still read and thrown away after the last response of a
 	// connection, or after a response that did not wait for the request's body.
 	LingerTimeout time.Duration
-	// HalfCloseTimeout bounds the time until the response starts after the client has closed its sending side. A client
-	// that has left looks just like one that still wants the response: when the time has passed it counts as gone, and
-	// the handler is cancelled.
+	// HalfCloseTimeout bounds the time until the response starts after the client has closed its sending side, and from
+	// then on the time in which a streamed response sends nothing. A client that has left looks just like one that still
+	// wants the response: when the time has passed it counts as gone, and the handler is cancelled.
 	HalfCloseTimeout time.Duration
 	// DrainGrace is how long Drain leaves idle connections open: a request that is already under way to us is
 	// answered, with Connection: close, instead of lost.

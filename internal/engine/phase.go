@@ -76,12 +76,16 @@ func (s *session) expireRequest() {
 }
 
 // expireStream tells the receiver that the rest of the body will not come; it still responds. When the client has
-// closed its sending side and no response has begun, it counts as gone.
+// closed its sending side and the response has not begun, or has made no progress, it counts as gone.
 func (s *session) expireStream() {
 	if s.eof {
-		if !s.out.started {
-			s.close()
+		if s.out.started && s.written != s.sentAtLook {
+			// A download to a client that closed its side early: it goes on as long as there is something to send.
+			s.sentAtLook = s.written
+			s.arm(byInput, s.sh.cfg.HalfCloseTimeout)
+			return
 		}
+		s.close()
 		return
 	}
 	if s.in.wanted && !s.in.done {

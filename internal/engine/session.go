@@ -55,6 +55,9 @@ type session struct {
 	written, taken uint64
 	strikes        uint8
 
+	// sentAtLook is written at the last look at the progress of a response to a client that has closed its side.
+	sentAtLook uint64
+
 	lingered int // bytes thrown away after the last response
 
 	links         links
@@ -154,6 +157,7 @@ func (s *session) EOF() {
 			s.failBody(errBodyCut())
 		}
 		if s.phase == phaseExchange {
+			s.sentAtLook = s.written
 			s.arm(byInput, s.sh.cfg.HalfCloseTimeout)
 		}
 	case phaseClosing, phaseClosed:

@@ -170,6 +170,30 @@ func TestEOFWhilePaused(t *testing.T) {
 	r.quiet()
 }
 
+// A client that has closed its side is served a stream as long as there is something to send; then it counts as gone.
+func TestHalfClosedStream(t *testing.T) {
+	r := newRig(t, Config{})
+	conn := r.group.Dial()
+	r.send(conn, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+	x := r.app.last.x
+	x.Stream.Start(x)
+	x.Stream.Write(x, []byte("a"))
+	conn.CloseSend()
+	r.loop.Settle()
+	for range 5 {
+		r.loop.Advance(DefaultHalfCloseTimeout / 2)
+		x.Stream.Write(x, []byte("b"))
+	}
+	if len(r.app.events) > 0 || conn.Ended() {
+		t.Fatalf("events %v while the stream goes on", r.app.events)
+	}
+	r.loop.Advance(3 * DefaultHalfCloseTimeout)
+	if got := strings.Join(r.app.events, ","); got != "gone" || !conn.Ended() {
+		t.Errorf("events %q when the stream has fallen silent", got)
+	}
+	r.quiet()
+}
+
 // Output over the high-water mark stops further requests; they are answered when the client reads.
 func TestSlowReaderStopsRequests(t *testing.T) {
 	r := newRig(t, Config{})

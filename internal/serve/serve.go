@@ -51,7 +51,7 @@ func (o *Options) say(format string, args ...any) {
 
 // text reports whether the log is for people.
 func (o *Options) text() bool {
-	return o.Config.LogFormat == "text" || o.Config.LogFormat == "auto"
+	return o.Config.LogFormat != "json"
 }
 
 // instance is one running server.
