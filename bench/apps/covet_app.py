@@ -3,8 +3,9 @@
 from typing import Annotated
 
 import msgspec
-from covet import App, Header
 from items import answer
+
+from covet import App, Header
 
 app = App(title="bench")
 
