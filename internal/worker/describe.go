@@ -14,7 +14,7 @@ func Describe(ctx context.Context, spec Spec) (*RouteTable, error) {
 	s.policy.fill()
 	defer s.spawner.close()
 	p, err := startProcess(s.spawner, &s.spec, workerEnv{
-		Target: spec.Target, Dir: spec.Dir, Worker: 1, Loop: spec.EventLoop, Threads: spec.Threads, Describe: true,
+		Target: spec.Target, Dir: spec.Dir, Worker: 1, Loop: spec.EventLoop, Threads: spec.Threads, Loops: 1, Credit: 1, Describe: true,
 	}, nil)
 	if err != nil {
 		return nil, err

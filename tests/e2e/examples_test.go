@@ -145,3 +145,40 @@ func TestHandlers(t *testing.T) {
 		t.Errorf("after all that: %d", a.Status)
 	}
 }
+
+func TestRoutesAndDoctor(t *testing.T) {
+	run := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command(binary(t), append(args, "--python", python(t))...)
+		cmd.Dir = root(t)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("covet %s: %v: %s", strings.Join(args, " "), err, out)
+		}
+		return string(out)
+	}
+	plain := run("routes", "examples/shop/app.py:app", "-v")
+	for _, want := range []string{"/products/{id}", "products.get_product", filepath.Join("examples", "shop", "products.py") + ":"} {
+		if !strings.Contains(plain, want) {
+			t.Errorf("the list does not name %q:\n%s", want, plain)
+		}
+	}
+	var table struct {
+		Routes []struct{ Path string }
+	}
+	if err := json.Unmarshal([]byte(run("routes", "examples/shop/app.py:app", "--json")), &table); err != nil || len(table.Routes) < 5 {
+		t.Errorf("%d routes, %v", len(table.Routes), err)
+	}
+	var findings []struct {
+		Name       string
+		OK, Needed bool
+	}
+	if err := json.Unmarshal([]byte(run("doctor", "--json")), &findings); err != nil || len(findings) < 5 {
+		t.Errorf("%d findings, %v", len(findings), err)
+	}
+	for _, f := range findings {
+		if f.Needed && !f.OK {
+			t.Errorf("%s is needed and missing", f.Name)
+		}
+	}
+}
