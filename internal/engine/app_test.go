@@ -60,6 +60,13 @@ func (a *app) Serve(x *message.Exchange) {
 	case "/empty":
 		x.Response.Status = 204
 		x.Stream.Respond(x)
+	case "/reset":
+		text(x, 205, "none of this")
+	case "/reset-stream":
+		x.Response.Status, x.Response.Length = 205, 3
+		x.Stream.Start(x)
+		x.Stream.Write(x, []byte("one"))
+		x.Stream.End(x)
 	case "/unchanged":
 		x.Response.Status = 304
 		x.Response.AddField("etag", `"1"`)
