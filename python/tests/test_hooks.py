@@ -63,6 +63,39 @@ def test_invalid() -> None:
     assert json.loads(problem.details) == [{"field": "path.id", "reason": "must be an integer", "type": "int"}]
 
 
+@pytest.mark.parametrize(
+    ("reason", "status", "code"),
+    [
+        ("timeout", 408, "request_timeout"),
+        ("too_large", 413, "content_too_large"),
+        ("invalid", 400, "bad_request"),
+        ("shutdown", 503, "service_unavailable"),
+    ],
+)
+def test_a_body_that_breaks_off_is_not_a_mistake_of_the_handler(
+    reason: str, status: int, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app, request = app_and_request()
+    error = _bridge.BridgeError("in the middle")
+    error.reason = reason
+    problem = app._hooks().failed(request, error)
+    assert (problem.status, problem.code) == (status, code)
+    assert not caplog.records
+
+    @app.exception_handler(HTTPError)
+    def own(request: Request, error: HTTPError) -> Response:
+        return PlainTextResponse(f"{error.code} {error.__cause__}", error.status)
+
+    answer = app._hooks().failed(request, error)
+    assert (answer.status, answer.content) == (status, f"{code} in the middle".encode())
+
+
+def test_other_errors_of_the_bridge_are(caplog: pytest.LogCaptureFixture) -> None:
+    app, request = app_and_request()
+    assert app._hooks().failed(request, _bridge.BridgeError("read twice")).status == 500
+    assert len(caplog.records) == 1
+
+
 def test_invalid_can_be_taken_over() -> None:
     app, request = app_and_request()
 

@@ -11,7 +11,14 @@ from typing import Any, Final
 
 from covet import _bridge
 from covet._codes import CODES
-from covet._errors import HTTPError, ValidationError
+from covet._errors import (
+    BadRequest,
+    ContentTooLarge,
+    HTTPError,
+    RequestTimeout,
+    ServiceUnavailable,
+    ValidationError,
+)
 from covet._json_response import JSONResponse
 from covet._plan import Problem
 from covet._render import UnknownResultError, dumps, render
@@ -26,6 +33,13 @@ ExceptionHandler = Callable[[Any, Any], Any]
 _LOG: Final = logging.getLogger("covet.error")
 _INTERNAL: Final = Problem(500, "internal_error", CODES["internal_error"][1])
 _GONE: Final = Problem(499, "client_gone", CODES["client_gone"][1])
+_BODY: Final[Mapping[str, Callable[[], HTTPError]]] = {
+    "timeout": RequestTimeout,
+    "too_large": ContentTooLarge,
+    "invalid": lambda: BadRequest("the framing of the request body is broken"),
+    "shutdown": ServiceUnavailable,
+}
+"""What a request body that broke off is to the client, by ``BridgeError.reason``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +75,10 @@ class _Answers:
         return problem_of(error)
 
     def failed(self, request: Any, error: BaseException) -> Any:
+        if isinstance(error, _bridge.BridgeError) and (known := _BODY.get(error.reason)) is not None:
+            # It is the client's doing: no 500, nothing for the log, and handlers of that error are asked.
+            broken, error = error, known()
+            error.__cause__ = broken
         handler = self.handler_for(error)
         if handler is None:
             return self.default(request, error)
