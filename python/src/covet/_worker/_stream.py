@@ -18,6 +18,7 @@ def make_stream(response_type: type[Any]) -> Callable[[Exchange, Any], Any]:
     """The ``stream`` hook: items of an iterator, or of a response whose content is None."""
 
     async def stream(exchange: Exchange, value: Any) -> None:
+        head = exchange.request.method == "HEAD"
         status, headers, content_type = exchange.request.plan.status, [], None
         if isinstance(value, response_type):
             status, headers, content_type = value.status, value.headers, value.content_type
@@ -33,7 +34,9 @@ def make_stream(response_type: type[Any]) -> Callable[[Exchange, Any], Any]:
             if not isinstance(value, response_type):
                 content_type = _TEXT if isinstance(item, str) else _OCTETS
             exchange.start(status, headers, content_type, None)
-            while item is not _END:
+            # RFC 9110 section 9.3.2: the answer to HEAD has no body. Its items are not made either: an endless stream
+            # that never waits for its reader would hold the event loop for ever.
+            while item is not _END and not head:
                 await exchange.write(_piece(item))
                 item = await anext(items, _END)
             exchange.end()
