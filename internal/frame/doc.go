@@ -6,3 +6,5 @@
 // that they read once, and return views into it: the worker may still change the bytes behind a view, so what must
 // stay checked is copied first.
 package frame
+
+//go:generate go run ../tools/layoutgen -root ../..
