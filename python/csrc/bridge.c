@@ -183,8 +183,9 @@ static PyObject *cancel_all(PyObject *self, PyObject *unused)
 
 static void shut(Bridge *b)
 {
-    if (b->closed)
+    if (b->closed || b->stopping)
         return;
+    b->stopping = true; /* a coroutine that is closed below may call close() */
     for (uint32_t i = 0; i < b->region.count; i++) {
         Link *l = &b->region.links[i];
         for (uint32_t k = 0; k < l->slot_count; k++)
@@ -214,7 +215,7 @@ static void shut(Bridge *b)
 static PyObject *bridge_close(PyObject *self, PyObject *unused)
 {
     Bridge *b = (Bridge *)self;
-    if (b->in_batch) {
+    if (bridge_busy(b)) {
         PyErr_SetString(PyExc_RuntimeError, "the bridge cannot be closed by a handler");
         return NULL;
     }

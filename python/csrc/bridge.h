@@ -28,7 +28,7 @@ typedef struct Call Call;
     X(throw) X(cancel) X(done) X(set_result) X(set_exception) X(create_future) X(call_soon) X(loop) X(context) \
     X(status) X(headers) X(content_type) X(content) X(code) X(message) X(details) X(path) X(type_name) X(reason) \
     X(_ready) X(_scheduled) X(select) X(id) X(handler) X(mode) X(params) X(prepare) X(name) X(source) X(key) X(index) \
-    X(convert) X(call) X(multiple) X(kind) X(send) X(fileno)
+    X(convert) X(call) X(multiple) X(kind) X(send) X(fileno) X(_asyncio_future_blocking)
 /* "default" is a keyword of C. */
 
 typedef struct State {
@@ -153,7 +153,9 @@ struct Call {
     uint32_t length;
     PyObject *request;     /* strong while in flight, NULL until someone asks */
     PyObject **args;       /* plan->count places while PREPARE runs */
-    PyObject *coro;        /* what is driven now */
+    PyObject *coro;        /* what is driven now; it may outlive the answer: an iterator's aclose may wait */
+    bool running;          /* coro is being stepped */
+    const void *runner;    /* the Driver that may step it: an earlier stage's Task may still be about to */
     PyObject *task, *driver, *context, *exchange;
     /* Request body. */
     Piece *first, **last;
@@ -182,6 +184,8 @@ void call_unref(Call *c);
 int call_own_frame(Call *c);
 /* The final answer is written: gives the slot back and lets go of everything but the frame and the body. */
 void call_finish(Call *c);
+/* Drops the Task and the context, which hold the call in turn. */
+void call_let_go(Call *c);
 PyObject *call_request(Call *c); /* borrowed */
 PyObject *call_exchange(Call *c); /* borrowed */
 
@@ -244,6 +248,7 @@ struct Bridge {
     State *state;
     Region region;
     bool closed, draining, in_batch, flush_planned, has_selector, stopping;
+    uint32_t steps;       /* handlers' steps that run now: nested calls serve nothing and end nothing */
     Poller poller;
     unsigned long thread;
     uint32_t spin_us;
@@ -269,6 +274,8 @@ void bridge_touched(Bridge *b); /* an answer was written outside a batch */
 bool bridge_has_work(Bridge *b);
 void bridge_wake(Bridge *b); /* any thread */
 bool bridge_on_thread(Bridge *b);
+/* Python code of a request is running: neither batches nor the end of calls may be nested in it. */
+static inline bool bridge_busy(const Bridge *b) { return b->in_batch || b->steps > 0; }
 int bridge_check(Bridge *b); /* open, configured, right thread; else -1 with an exception */
 PyObject *selector_new(Bridge *b, PyObject *base);
 

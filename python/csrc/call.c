@@ -66,6 +66,13 @@ static void clear_args(Call *c)
     c->args = NULL;
 }
 
+void call_let_go(Call *c)
+{
+    Py_CLEAR(c->context);
+    Py_CLEAR(c->driver);
+    Py_CLEAR(c->task);
+}
+
 void call_finish(Call *c)
 {
     Bridge *b = c->bridge;
@@ -110,9 +117,8 @@ void call_finish(Call *c)
         Py_XDECREF(error);
     }
     Py_CLEAR(c->exchange);
-    Py_CLEAR(c->context);
     Py_CLEAR(c->request);
-    Py_CLEAR(c->driver);
-    Py_CLEAR(c->task);
+    if (b->driving != c) /* else the drive that runs lets go of them: its coroutine may go on after the answer */
+        call_let_go(c);
     call_unref(c);
 }

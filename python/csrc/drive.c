@@ -76,10 +76,12 @@ static void step_begins(Call *c)
     atomic_store_explicit(at32(h, COVET_REGION_BUSY_LOOP), c->loop, memory_order_relaxed);
     atomic_store_explicit(at64(h, COVET_REGION_BUSY_SINCE), now, memory_order_release);
     c->bridge->stepped = now;
+    c->bridge->steps++;
 }
 
 static void step_ends(Bridge *b)
 {
+    b->steps--;
     if (b->closed)
         return;
     uint8_t *h = b->region.header;
@@ -96,6 +98,10 @@ static int fail(Call *c)
     State *st = c->state;
     PyObject *exc = raised();
     int r = 0;
+    if (exc == NULL) {
+        PyErr_SetString(PyExc_SystemError, "a call failed without an exception");
+        exc = raised();
+    }
     if (c->bridge == NULL) {
         /* The answer is written already: only the log is left to be told, and the hook for it went with the call. */
         if (PyErr_GivenExceptionMatches(exc, st->cancelled_error) || PyErr_GivenExceptionMatches(exc, st->client_gone)) {
@@ -143,6 +149,14 @@ static int fail(Call *c)
         r = fail(c); /* ends: it counts */
     Py_XDECREF(answer);
     return r;
+}
+
+/* A failure of the bridge's own, such as memory: no hook is asked, because nothing could drive its answer. */
+static void give_up(Call *c)
+{
+    PyErr_WriteUnraisable(c->route);
+    answer_error(c, 500, "", "");
+    Py_CLEAR(c->coro);
 }
 
 /* Calls the handler with the arguments in args. 1: c->coro is to be driven; 0: nothing is; -1: exception. */
@@ -286,17 +300,30 @@ static int advance(Call *c, PyObject *value)
     return r < 0 ? fail(c) : r;
 }
 
+/* An iterator without throw gets what await does to it: the exception arises where it is awaited. */
+static PyObject *throw_in(Call *c, PyObject *coro, PyObject *error)
+{
+    PyObject *method = PyObject_GetAttr(coro, c->state->names.throw), *result = NULL;
+    if (method != NULL)
+        result = PyObject_CallOneArg(method, error);
+    else if (PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();
+        raise_again(Py_NewRef(error));
+    }
+    Py_XDECREF(method);
+    return result;
+}
+
 /* Goes on until the coroutine yields (NEXT, with what in *yielded) or there is nothing more to drive (RETURN).
  * error (borrowed) is thrown in first if it is not NULL. */
 static PySendResult run(Call *c, PyObject *error, PyObject **yielded)
 {
-    if (c->bridge == NULL)
-        return PYGEN_RETURN;
     PySendResult status = PYGEN_RETURN;
     while (c->coro != NULL) {
-        PyObject *coro = c->coro, *result = NULL;
+        PyObject *coro = Py_NewRef(c->coro), *result = NULL;
+        c->running = true;
         if (error != NULL) {
-            result = PyObject_CallMethodOneArg(coro, c->state->names.throw, error);
+            result = throw_in(c, coro, error);
             error = NULL;
             status = result != NULL ? PYGEN_NEXT : PYGEN_ERROR;
             if (result == NULL && PyErr_ExceptionMatches(PyExc_StopIteration)) {
@@ -308,6 +335,8 @@ static PySendResult run(Call *c, PyObject *error, PyObject **yielded)
         }
         else
             status = PyIter_Send(coro, Py_None, &result);
+        c->running = false;
+        Py_DECREF(coro);
         if (status == PYGEN_NEXT) {
             *yielded = result;
             break;
@@ -329,10 +358,11 @@ typedef struct {
     Call *call;
     PyObject *coro;    /* for those who inspect the Task: the handler's own coroutine */
     PyObject *pending; /* the future that the direct drive yielded, to be yielded again by the first step */
+    bool blocking;     /* pending came from an await: see yield_again */
 } Driver;
 
 /* The Task of a call, made where there is none yet; borrowed. */
-static PyObject *task_of(Call *c)
+static PyObject *task_of(Call *c, Bridge *b)
 {
     if (c->task != NULL)
         return c->task;
@@ -342,14 +372,16 @@ static PyObject *task_of(Call *c)
         return NULL;
     d->call = call_ref(c);
     d->coro = Py_XNewRef(c->coro);
-    PyObject *kw = PyTuple_Pack(2, st->names.loop, st->names.context), *args[4] = {NULL, (PyObject *)d, c->bridge->loop, c->context};
+    PyObject *kw = PyTuple_Pack(2, st->names.loop, st->names.context), *args[4] = {NULL, (PyObject *)d, b->loop, c->context};
     if (kw != NULL)
         c->task = PyObject_Vectorcall(st->task_type, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, kw);
     Py_XDECREF(kw);
     if (c->task == NULL)
         Py_DECREF(d);
-    else
+    else {
         c->driver = (PyObject *)d;
+        c->runner = d;
+    }
     return c->task;
 }
 
@@ -358,7 +390,13 @@ static PySendResult driver_step(Driver *d, PyObject *error, PyObject **result)
     Call *c = call_ref(d->call); /* the step may end the call and drop the Task with it */
     Bridge *b = c->bridge;
     PySendResult status = PYGEN_RETURN;
-    if (b != NULL) {
+    if (c->running) {
+        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+        status = PYGEN_ERROR;
+    }
+    else if (c->runner == d && b == NULL)
+        status = run(c, error, result); /* what is left to do after the answer */
+    else if (c->runner == d) {
         Py_INCREF(b);
         step_begins(c);
         status = run(c, error, result);
@@ -371,13 +409,36 @@ static PySendResult driver_step(Driver *d, PyObject *error, PyObject **result)
     return status;
 }
 
+/* What awaits a future marks it as it yields it, and the Task takes the mark away: a future that is marked cannot be
+ * awaited. There is no Task yet, so we take it away and put it back for the first step: in between, other requests of
+ * the batch may await the same future. */
+static PyObject *yield_again(Driver *d)
+{
+    PyObject *future = d->pending;
+    d->pending = NULL;
+    if (d->blocking && PyObject_SetAttr(future, d->call->state->names._asyncio_future_blocking, Py_True) < 0)
+        Py_CLEAR(future);
+    return future;
+}
+
+static void keep_pending(Driver *d, PyObject *yielded)
+{
+    PyObject *mark = PyObject_GetAttr(yielded, d->call->state->names._asyncio_future_blocking);
+    if (mark == NULL)
+        PyErr_Clear(); /* not a future: the Task says so */
+    d->blocking = mark == Py_True;
+    Py_XDECREF(mark);
+    if (d->blocking && PyObject_SetAttr(yielded, d->call->state->names._asyncio_future_blocking, Py_False) < 0)
+        PyErr_WriteUnraisable(yielded);
+    d->pending = yielded;
+}
+
 static PySendResult driver_send(PyObject *self, PyObject *arg, PyObject **result)
 {
     Driver *d = (Driver *)self;
     if (d->pending != NULL) {
-        *result = d->pending;
-        d->pending = NULL;
-        return PYGEN_NEXT;
+        *result = yield_again(d);
+        return *result != NULL ? PYGEN_NEXT : PYGEN_ERROR;
     }
     return driver_step(d, NULL, result);
 }
@@ -414,17 +475,16 @@ static PyObject *driver_throw(PyObject *self, PyObject *const *args, Py_ssize_t 
     }
     if (PyExceptionClass_Check(error) && (error = made = PyObject_CallNoArgs(error)) == NULL)
         return NULL;
-    if (d->call->bridge == NULL || d->call->coro == NULL) {
+    if (d->call->runner != d || d->call->coro == NULL) {
         raise_again(made != NULL ? made : Py_NewRef(error));
         return NULL;
     }
     if (d->pending != NULL) {
         /* Task.cancel came before the first step. A Task that waits for a future cancels that future and is told
          * through it: so is this one, unless the future will not be cancelled. */
-        PyObject *future = d->pending, *cancelled = NULL;
-        d->pending = NULL;
+        PyObject *cancelled = NULL;
         if (PyErr_GivenExceptionMatches(error, st->cancelled_error)) {
-            cancelled = PyObject_CallMethodNoArgs(future, st->names.cancel);
+            cancelled = PyObject_CallMethodNoArgs(d->pending, st->names.cancel);
             if (cancelled == NULL)
                 PyErr_Clear();
         }
@@ -432,9 +492,9 @@ static PyObject *driver_throw(PyObject *self, PyObject *const *args, Py_ssize_t 
         Py_XDECREF(cancelled);
         if (again) {
             Py_XDECREF(made);
-            return future;
+            return yield_again(d);
         }
-        Py_DECREF(future);
+        Py_CLEAR(d->pending);
     }
     PySendResult status = driver_step(d, error, &result);
     Py_XDECREF(made);
@@ -444,15 +504,22 @@ static PyObject *driver_throw(PyObject *self, PyObject *const *args, Py_ssize_t 
 static PyObject *driver_close(PyObject *self, PyObject *unused)
 {
     Driver *d = (Driver *)self;
-    Py_CLEAR(d->pending);
-    if (d->call->bridge != NULL && d->call->coro != NULL) {
-        PyObject *coro = Py_NewRef(d->call->coro), *r = PyObject_CallMethod(coro, "close", NULL);
-        Py_DECREF(coro);
-        answer_error(d->call, 500, "", "");
-        Py_CLEAR(d->call->coro);
-        return r;
+    Call *c = d->call;
+    if (c->running) {
+        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+        return NULL;
     }
-    Py_RETURN_NONE;
+    Py_CLEAR(d->pending);
+    if (c->runner != d || c->coro == NULL)
+        Py_RETURN_NONE;
+    PyObject *coro = c->coro;
+    c->coro = NULL;
+    PyObject *r = PyObject_CallMethod(coro, "close", NULL), *exc = r == NULL ? raised() : NULL;
+    Py_DECREF(coro);
+    answer_error(c, 500, "", "");
+    if (exc != NULL)
+        raise_again(exc);
+    return r;
 }
 
 /* inspect and the repr of Tasks ask for cr_frame, cr_running, __qualname__ …: the handler's coroutine has them. */
@@ -487,7 +554,13 @@ static void driver_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     driver_clear(self);
-    call_unref(((Driver *)self)->call);
+    Call *c = ((Driver *)self)->call;
+    if (c->runner == self) {
+        c->runner = NULL;
+        if (c->bridge == NULL)
+            Py_CLEAR(c->coro); /* nobody else would: it holds the request, and the request the call */
+    }
+    call_unref(c);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -518,13 +591,13 @@ static void direct(Call *c, int (*next)(Call *, PyObject *), PyObject *value)
     Py_INCREF(b);
     call_ref(c);
     if (c->context == NULL && (c->context = PyContext_CopyCurrent()) == NULL) {
-        fail(c);
+        give_up(c);
         goto out;
     }
     PyObject *context = Py_NewRef(c->context);
     if (PyContext_Enter(context) < 0) {
         Py_DECREF(context);
-        fail(c);
+        give_up(c);
         goto out;
     }
     b->driving = c;
@@ -551,16 +624,17 @@ static void direct(Call *c, int (*next)(Call *, PyObject *), PyObject *value)
     Py_DECREF(context);
     if (yielded != NULL) {
         /* It waits: from here on a Task runs it. A bare yield (sleep(0)) only wants to be stepped again. */
-        if (task_of(c) == NULL || call_own_frame(c) < 0) {
-            fail(c);
-            Py_CLEAR(c->coro);
+        if (task_of(c, b) == NULL || call_own_frame(c) < 0) {
+            give_up(c);
             Py_DECREF(yielded);
         }
         else if (yielded == Py_None)
             Py_DECREF(yielded);
         else
-            ((Driver *)c->driver)->pending = yielded;
+            keep_pending((Driver *)c->driver, yielded);
     }
+    if (c->bridge == NULL) /* answered: the Task, if there is one, goes on by itself */
+        call_let_go(c);
 out:
     /* Whoever still holds the request must not see the ring's next frame in it. */
     if (atomic_load(&c->refs) > 1 && call_own_frame(c) < 0)
@@ -589,6 +663,7 @@ void call_resume_with(Call *c, PyObject *value, PyObject *error)
         return;
     c->stage = STAGE_HANDLER;
     /* A Task that ran prepare has ended by now: what follows may need one of its own. */
+    c->runner = NULL;
     Py_CLEAR(c->driver);
     Py_CLEAR(c->task);
     direct(c, error != NULL ? next_error : next_value, error != NULL ? error : value);
@@ -618,7 +693,7 @@ PyObject *current_task(PyObject *module, PyObject *const *args, Py_ssize_t n, Py
     Py_ssize_t given = n + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
     if (given > 0 && args[0] != Py_None && args[0] != b->loop)
         return task;
-    PyObject *made = task_of(b->driving);
+    PyObject *made = task_of(b->driving, b);
     if (made == NULL) {
         Py_DECREF(task);
         return NULL;

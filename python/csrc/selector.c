@@ -159,6 +159,10 @@ static PyObject *select_(PyObject *self, PyObject *const *args, Py_ssize_t n)
         return PyObject_CallOneArg(s->base_select, timeout);
     if (bridge_check(b) < 0)
         return NULL;
+    if (bridge_busy(b)) { /* a handler runs the loop inside itself: what is in the rings waits for its end */
+        bridge_flush(b);
+        return PyObject_CallOneArg(s->base_select, timeout);
+    }
     int64_t wait_ns = -1;
     if (timeout != Py_None) {
         double t = PyFloat_AsDouble(timeout);

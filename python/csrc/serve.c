@@ -12,7 +12,7 @@ int bridge_check(Bridge *b)
 {
     const char *why = b == NULL || b->closed ? "the bridge is closed" : b->loop == NULL ? "the bridge is not configured" : NULL;
     if (why != NULL) {
-        PyErr_SetString(b == NULL ? PyExc_RuntimeError : b->state->bridge_error, why);
+        PyErr_SetString(b == NULL || b->state == NULL ? PyExc_RuntimeError : b->state->bridge_error, why);
         return -1;
     }
     if (!bridge_on_thread(b)) {
@@ -146,10 +146,12 @@ static void take(Bridge *b, uint32_t loop, const uint8_t *f, uint32_t n)
         c->credit += value;
         if (c->credit > INT32_MAX)
             c->credit = INT32_MAX; /* no sane engine grants more */
-        if (c->pump != NULL)
+        if (c->pump != NULL && !c->gone)
             answer_pump(c);
         break;
     case COVET_TYPE_CANCEL:
+        if (c->gone)
+            break; /* a second one would interrupt what the first has the handler clean up */
         c->gone = true;
         call_cancel(c);
         body_end(c, value == COVET_REASON_COMPLETE ? COVET_REASON_GONE : value);
@@ -164,8 +166,8 @@ int bridge_serve(Bridge *b, int max)
 {
     int total = 0;
     bool more = true, broken = false;
-    if (b->in_batch)
-        return 0; /* a handler called poll(): the batch that runs goes on afterwards */
+    if (bridge_busy(b))
+        return 0; /* a handler called poll(): what comes waits for its end */
     b->in_batch = true;
     b->batch_began = b->stepped = now_ns();
     bridge_take_jobs(b);

@@ -279,3 +279,41 @@ def test_callbacks_from_threads_wake_the_selector() -> None:
             return await future
 
         assert h.run(main()) == "woken"
+
+
+def test_requests_of_one_batch_await_one_future(kind: str) -> None:
+    """As a Task would, each takes away the mark that an await leaves on a future, before the next one awaits it."""
+    shared: list[asyncio.Future[int]] = []
+
+    async def handler() -> Any:
+        return await shared[0]
+
+    with Harness(route(handler), kind=kind) as h:
+
+        async def main() -> Any:
+            shared.append(asyncio.get_running_loop().create_future())
+            h.engine.put(*(request_frame(slot=i) for i in range(3)))
+            asyncio.get_running_loop().call_later(0.005, shared[0].set_result, 5)
+            return await h.answers(3)
+
+        assert [a.body for a in h.run(main())] == [b"5"] * 3
+        assert h.errors == []
+
+
+@pytest.mark.parametrize("wait_first", [False, True])
+def test_a_handler_that_meddles_with_its_own_coroutine(kind: str, wait_first: bool) -> None:
+    async def handler() -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        if wait_first:
+            await asyncio.sleep(0)
+        coro: Any = task.get_coro()
+        seen = []
+        for meddle in (coro.close, lambda: coro.send(None), lambda: coro.throw(LookupError())):
+            try:
+                meddle()
+            except ValueError as e:
+                seen.append(str(e))
+        return seen
+
+    assert answer(kind, handler) == ["coroutine already executing"] * 3

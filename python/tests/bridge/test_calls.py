@@ -397,3 +397,80 @@ def test_the_bridge_belongs_to_one_thread() -> None:
         thread.start()
         thread.join()
         assert len(caught) == 1
+
+
+def test_a_second_cancel_does_not_interrupt_the_cleaning_up() -> None:
+    seen: list[str] = []
+    cleaning = asyncio.Event()
+
+    async def handler() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaning.set()
+            await asyncio.sleep(0.01)
+            seen.append("cleaned")
+
+    with Harness(route(handler)) as h:
+        h.engine.put(request_frame(), signal_frame("CANCEL", 1))
+        h.run(cleaning.wait())
+        h.engine.put(signal_frame("CANCEL", 1))
+        assert h.run(h.answers())[0].type == "CANCELLED"
+        assert seen == ["cleaned"]
+
+
+def test_cancel_of_an_awaitable_that_nothing_can_be_thrown_into() -> None:
+    class Endless:
+        def __await__(self) -> Any:
+            return iter(lambda: None, 1)
+
+    with Harness(route(lambda: Endless())) as h:
+        h.engine.put(request_frame())
+        h.run(asyncio.sleep(0.001))
+        h.engine.put(signal_frame("CANCEL", 1))
+        assert h.run(h.answers())[0].type == "CANCELLED"
+        assert h.errors == []
+
+
+@pytest.mark.parametrize("wait_first", [False, True])
+def test_a_handler_cannot_serve_or_close_the_bridge(wait_first: bool) -> None:
+    async def handler() -> Any:
+        if wait_first:
+            await asyncio.sleep(0)
+        h.engine.put(request_frame(1, slot=1))
+        served = h.bridge.poll()
+        with pytest.raises(RuntimeError, match="by a handler"):
+            h.bridge.close()
+        return served
+
+    async def other() -> Any:
+        return "other"
+
+    with Harness(route(handler), route(other)) as h:
+        h.engine.put(request_frame())
+        assert [a.body for a in h.run(h.answers(2))] == [b"0", b"other"]
+
+
+def test_a_loop_that_runs_inside_of_a_handler_does_not_spin() -> None:
+    """What patches asyncio to nest loops calls select in a handler: it waits for descriptors, not for the rings."""
+
+    async def handler() -> Any:
+        h.engine.put(request_frame(1, slot=1))
+        return len(selector.select(0.001))
+
+    async def other() -> Any:
+        return "other"
+
+    with Harness(route(handler), route(other)) as h:
+        selector: Any = h.loop._selector  # type: ignore[attr-defined]
+        h.engine.put(request_frame())
+        assert [a.body for a in h.run(h.answers(2))] == [b"0", b"other"]
+
+
+def test_a_bridge_that_was_never_opened() -> None:
+    bridge = _bridge.Bridge.__new__(_bridge.Bridge)
+    for method in (bridge.poll, bridge.prepare_wait, bridge.cancel_all):
+        with pytest.raises(RuntimeError, match="closed"):
+            method()
+    bridge.flush()
+    bridge.close()

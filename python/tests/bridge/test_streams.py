@@ -294,3 +294,48 @@ def test_large_bodies_through_a_small_ring() -> None:
 
         h.run(slowly())
         assert body_of(found) == data
+
+
+class Closing:
+    """An async iterator whose aclose has something to do after the answer is complete."""
+
+    def __init__(self, log: list[Any], wait: bool) -> None:
+        self.log, self.wait, self.left = log, wait, 2
+
+    def __aiter__(self) -> Closing:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self.wait:
+            await asyncio.sleep(0)
+        self.left -= 1
+        if self.left < 0:
+            raise StopAsyncIteration
+        return b"x"
+
+    async def aclose(self) -> None:
+        task = asyncio.current_task()
+        await asyncio.sleep(0)
+        await asyncio.get_running_loop().run_in_executor(None, lambda: None)
+        self.log.append(asyncio.current_task() is task is not None)
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_what_is_left_to_do_after_the_answer_is_done(kind: str, wait: bool) -> None:
+    log: list[Any] = []
+
+    async def handler() -> Any:
+        return Response(None, items=Closing(log, wait))
+
+    with Harness(route(handler), kind=kind) as h:
+        h.engine.put(request_frame())
+        assert [a.type for a in h.run(h.final())] == ["START", "CHUNK", "CHUNK", "END"]
+
+        async def until() -> None:
+            while not log:  # noqa: ASYNC110  # nothing tells
+                await asyncio.sleep(0.001)
+
+        h.run(until())
+        assert log == [True]
+        assert h.bridge.in_flight == 0
+        assert h.errors == []
