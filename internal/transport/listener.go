@@ -2,9 +2,12 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"syscall"
+	"time"
 )
 
 // Listener is an open listening socket with its address. The descriptor is non-blocking.
@@ -30,7 +33,9 @@ func (l Listener) File() (*os.File, error) {
 }
 
 // Open listens on address: "host:port", ":port" or "unix:/path". It does not set SO_REUSEPORT: a second server on
-// the same port must fail with "address already in use" instead of silently taking half of the connections.
+// the same port must fail with "address already in use" instead of silently taking half of the connections. The file
+// of a Unix socket that a killed server has left behind is replaced; one that somebody listens on, and any other file,
+// is an error.
 func Open(ctx context.Context, address string) (Listener, error) {
 	network := "tcp"
 	if path, ok := unixPath(address); ok {
@@ -39,10 +44,32 @@ func Open(ctx context.Context, address string) (Listener, error) {
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false) // MPTCP sockets refuse some io_uring and epoll fast paths
 	l, err := lc.Listen(ctx, network, address)
+	if err != nil && network == "unix" && errors.Is(err, syscall.EADDRINUSE) && abandoned(ctx, address) {
+		if err := os.Remove(address); err != nil {
+			return Listener{}, err
+		}
+		l, err = lc.Listen(ctx, network, address)
+	}
 	if err != nil {
 		return Listener{}, err
 	}
 	return Listener{L: l}, nil
+}
+
+// abandoned reports whether path is a socket on which nobody listens any more: the kernel then refuses connections.
+// Two servers that start at the same moment could both find it so; the second takes the name from the first, as it
+// would a moment later from a supervisor's restart.
+func abandoned(ctx context.Context, path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode()&os.ModeSocket == 0 {
+		return false
+	}
+	d := net.Dialer{Timeout: time.Second}
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err == nil {
+		conn.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
 func unixPath(address string) (string, bool) {
