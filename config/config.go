@@ -6,6 +6,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -114,8 +117,40 @@ func (c *Config) Check() error {
 			return fmt.Errorf("--%s must be more than 0, not %v", d.flag, d.v)
 		}
 	}
+	for _, address := range c.Bind {
+		if err := checkAddress(address); err != nil {
+			return fmt.Errorf("--bind: %w", err)
+		}
+	}
 	if c.HandlerTimeout < 0 || c.MaxAge < 0 {
 		return errors.New("--handler-timeout and --max-age must not be negative")
+	}
+	return nil
+}
+
+// maxSocketPath is the length that the system allows for the path of a Unix socket (sun_path of unix(7), with the NUL
+// at its end).
+const maxSocketPath = 107
+
+// checkAddress reports what is wrong with the form of an address. Whether it exists is found by listening on it.
+func checkAddress(address string) error {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		switch {
+		case path == "":
+			return fmt.Errorf("%q lacks the path of the socket: write unix:/path", address)
+		case len(path) > maxSocketPath:
+			return fmt.Errorf("the path of a Unix socket has at most %d bytes, not %d", maxSocketPath, len(path))
+		case strings.Contains(path, "\x00"):
+			return fmt.Errorf("%q has a NUL", address)
+		}
+		return nil
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q is neither host:port nor unix:/path", address)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Errorf("the port of %q is not a number between 0 and 65535", address)
 	}
 	return nil
 }

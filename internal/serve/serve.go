@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -171,7 +172,12 @@ func (s *instance) open() error {
 }
 
 func listenError(address string, err error) error {
+	_, unix := strings.CutPrefix(address, "unix:")
 	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && unix:
+		return fmt.Errorf("cannot listen on %s: another server listens there, or the file is not a socket; choose another path", address)
+	case errors.Is(err, syscall.EACCES) && unix:
+		return fmt.Errorf("cannot listen on %s: permission denied", address)
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("cannot listen on %s: the address is already in use; stop the other server or choose another --port", address)
 	case errors.Is(err, syscall.EACCES):
