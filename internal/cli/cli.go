@@ -83,9 +83,14 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		}
 		ctx, err := parser.Parse(args)
 		if err != nil {
-			return report(io, usageError{fmt.Errorf("%s; %s lists the options", sentence(err.Error(), args), helpFor(args))})
+			var parse *kong.ParseError
+			from := ""
+			if errors.As(err, &parse) {
+				from = origin(parse.Context, err.Error())
+			}
+			return report(io, usageError{fmt.Errorf("%s%s; %s lists the options", sentence(err.Error(), args), from, helpFor(args))})
 		}
-		return report(io, ctx.Run(io))
+		return report(io, located(ctx, ctx.Run(io)))
 	}()
 	return code
 }
