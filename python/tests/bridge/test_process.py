@@ -297,3 +297,39 @@ def test_without_an_engine() -> None:
     )
     assert r.returncode == 2
     assert "Traceback" not in r.stderr
+
+
+TASKS = """
+import anyio, asyncio, threading
+from contextlib import asynccontextmanager
+from covet import App
+
+@asynccontextmanager
+async def lifespan(app):
+    async with anyio.create_task_group() as group, asyncio.timeout(None):
+        group.start_soon(anyio.sleep_forever)
+        yield
+        group.cancel_scope.cancel()
+    print("down", flush=True)
+
+app = App(lifespan=lifespan)
+
+@app.get("/")
+async def thread():
+    return await asyncio.to_thread(lambda: threading.current_thread().name)
+"""
+
+
+@pytest.mark.parametrize("how", ["drain", "stop"])
+def test_a_lifespan_with_task_groups_and_cancel_scopes(start: Any, how: str) -> None:
+    """They must be left in the Task that has entered them."""
+    w = start(TASKS)
+    w.expect("hello", "routes", "ready")
+    w.engine.put(request_frame())
+    (a,) = w.engine.wait()
+    assert a.body.startswith(b"covet-")
+    w.send(how, grace=1)
+    if how == "drain":
+        w.expect("drained")
+    code, out, err = w.end()
+    assert (code, out.split(), err) == (0, ["down"], "")

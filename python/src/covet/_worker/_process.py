@@ -126,18 +126,21 @@ class _Worker:
         assert bridge is not None
         done = asyncio.Event()
         pool = Pool(self.settings.threads, max(self.settings.credit, self.settings.threads))
+        loop.set_default_executor(pool)  # what the application gives to threads is bounded, and holds no exit
         self.control.listen(loop, lambda message: self.told(message, done))
-        lifespan = app._lifespan()
+        entered, leave = asyncio.Event(), asyncio.Event()
+        lifespan = asyncio.create_task(_live(app._lifespan(), entered, leave), name="covet-lifespan")
+        entering, ended = asyncio.create_task(entered.wait()), asyncio.create_task(done.wait())
+        await asyncio.wait((lifespan, entering, ended), return_when=asyncio.FIRST_COMPLETED)
+        entering.cancel()
         try:
-            entering = asyncio.ensure_future(lifespan.__aenter__())
-            ended = asyncio.ensure_future(done.wait())
-            await asyncio.wait((entering, ended), return_when=asyncio.FIRST_COMPLETED)
-            if not entering.done():
-                entering.cancel()
-                await asyncio.wait((entering,), timeout=STOP_SECONDS)
+            if lifespan.done():
+                lifespan.result()
+            elif not entered.is_set():
+                lifespan.cancel()
+                await asyncio.wait((lifespan,), timeout=STOP_SECONDS)
                 ended.cancel()
                 return
-            entering.result()
         except (Exception, asyncio.CancelledError) as e:
             said = f": {e}" if str(e) else ""
             raise StartError("lifespan", f"the lifespan raised {type(e).__name__}{said}", "", readable(e)) from None
@@ -152,6 +155,7 @@ class _Worker:
         if remove is not None:
             bridge.flush()
             remove()
+        leave.set()
         await self.leave(lifespan)
         self.control.ignore(loop)
         pool.shutdown()
@@ -204,15 +208,21 @@ class _Worker:
         while bridge.in_flight and loop.time() < deadline:  # noqa: ASYNC110  # in_flight is a counter in C
             await asyncio.sleep(TICK_SECONDS)
 
-    async def leave(self, lifespan: Any) -> None:
-        """Ends the lifespan: a failure is told, and the exit goes on."""
-        leaving = lifespan.__aexit__(None, None, None)
+    async def leave(self, lifespan: asyncio.Task[None]) -> None:
+        """Waits for the end of the lifespan: a failure is told, and the exit goes on."""
         try:
-            await (asyncio.wait_for(leaving, STOP_SECONDS) if self.stopped else leaving)
+            await (asyncio.wait_for(lifespan, STOP_SECONDS) if self.stopped else lifespan)
         except TimeoutError:
             print(f"covet: worker {self.settings.worker}: the lifespan took too long to end", file=sys.stderr)
-        except Exception:
+        except (Exception, asyncio.CancelledError):
             traceback.print_exc()
+
+
+async def _live(lifespan: Any, entered: asyncio.Event, leave: asyncio.Event) -> None:
+    """Enters and leaves the lifespan in one Task: task groups and cancel scopes in it belong to that Task."""
+    async with lifespan:
+        entered.set()
+        await leave.wait()
 
 
 def _plans(app: Any) -> list[RoutePlan]:

@@ -9,7 +9,6 @@ from covet._bridge import Exchange
 
 __all__ = ["make_stream"]
 
-_END: Final = object()
 _OCTETS: Final = "application/octet-stream"
 _TEXT: Final = "text/plain; charset=utf-8"
 
@@ -30,15 +29,25 @@ def make_stream(response_type: type[Any]) -> Callable[[Exchange, Any], Any]:
             raise TypeError(f"a result of type {type(value).__name__} cannot be streamed")
         try:
             # The head waits for the first item, so that a failure before it can still be answered properly.
-            item: Any = await anext(items, _END)
-            if not isinstance(value, response_type):
-                content_type = _TEXT if isinstance(item, str) else _OCTETS
-            exchange.start(status, headers, content_type, None)
-            # RFC 9110 section 9.3.2: the answer to HEAD has no body. Its items are not made either: an endless stream
-            # that never waits for its reader would hold the event loop for ever.
-            while item is not _END and not head:
-                await exchange.write(_piece(item))
-                item = await anext(items, _END)
+            started = False
+            while True:
+                try:
+                    item: Any = await items.__anext__()
+                except StopAsyncIteration:
+                    break
+                piece = _piece(item)
+                if not started:
+                    if not isinstance(value, response_type):
+                        content_type = _TEXT if isinstance(item, str) else _OCTETS
+                    exchange.start(status, headers, content_type, None)
+                    started = True
+                    # RFC 9110 section 9.3.2: the answer to HEAD has no body. Its items are not made either: an
+                    # endless iterator that never waits for its reader would hold the event loop for ever.
+                    if head:
+                        break
+                await exchange.write(piece)
+            if not started:
+                exchange.start(status, headers, content_type if isinstance(value, response_type) else _OCTETS, None)
             exchange.end()
         finally:
             close = getattr(items, "aclose", None)
