@@ -81,11 +81,22 @@ static int text_of(PyObject *o, const uint8_t **p, size_t *n)
     return 0;
 }
 
+/* CR, LF and NUL may split a response (RFC 9110 section 5.5). The engine refuses them, too: here, the author gets a
+ * traceback. */
+static bool splits(const uint8_t *p, size_t n)
+{
+    return memchr(p, '\n', n) != NULL || memchr(p, '\r', n) != NULL || memchr(p, 0, n) != NULL;
+}
+
 static int fields_add(Fields *s, const uint8_t *name, size_t name_len, const uint8_t *value, size_t value_len)
 {
     uint8_t sizes[8];
     put32(sizes, (uint32_t)name_len);
     put32(sizes + 4, (uint32_t)value_len);
+    if (name_len == 0 || splits(name, name_len) || splits(value, value_len)) {
+        PyErr_SetString(PyExc_ValueError, "a header has no name, or holds a line break or a NUL");
+        return -1;
+    }
     if (name_len + value_len > COVET_MAX_INLINE || s->count >= COVET_MAX_FIELDS) {
         PyErr_SetString(PyExc_ValueError, "the response has too many or too long headers");
         return -1;
@@ -171,11 +182,11 @@ static int start_with(Call *c, int status, uint8_t number, Fields *s, int64_t le
     return 0;
 }
 
-static int check_status(int status)
+static int check_status(long status)
 {
     if (status >= 200 && status <= 999)
         return 0;
-    PyErr_Format(PyExc_ValueError, "the status %d of the response is not between 200 and 999", status);
+    PyErr_Format(PyExc_ValueError, "the status %ld of the response is not between 200 and 999", status);
     return -1;
 }
 
@@ -316,21 +327,15 @@ static int send_json(Call *c, PyObject *value)
         out.start = out.p = f + COVET_RESPONSE_SIZE;
         out.end = out.start + (room < most ? room : most);
     }
-    uint64_t tail = l->answer_tail;
-    if (json_encode(c->state, &out, value, c->bridge->render, c) < 0) {
+    int r = json_encode(c->state, &out, value, c->bridge->render, c, l);
+    if (r == 1) {
+        /* The render hook has had a frame written where this one was to be: once more, on the heap. */
+        out = (Out){NULL, NULL, NULL, NULL};
+        r = out_grow(&out, 256) < 0 ? -1 : json_encode(c->state, &out, value, c->bridge->render, c, NULL);
+    }
+    if (r < 0) {
         out_free(&out);
         return -1;
-    }
-    if (out.heap == NULL && (l->answer_tail != tail || c->bridge == NULL || l->first != NULL)) {
-        /* The fallback hook has written an answer of its own into this room: nothing was overwritten that counts,
-         * but our bytes are gone. Write them again on the heap. */
-        out = (Out){NULL, NULL, NULL, NULL};
-        if (c->bridge == NULL)
-            return 0;
-        if (out_grow(&out, 256) < 0 || json_encode(c->state, &out, value, c->bridge->render, c) < 0) {
-            out_free(&out);
-            return -1;
-        }
     }
     size_t n = out_len(&out);
     int status = c->plan->status;
@@ -371,7 +376,7 @@ static int send_response_object(Call *c, PyObject *value)
         (type = PyObject_GetAttr(value, st->names.content_type)) == NULL)
         goto done;
     long code = PyLong_AsLong(status);
-    if ((code == -1 && PyErr_Occurred()) || check_status((int)code) < 0 || fields_add_all(&s, headers) < 0 ||
+    if ((code == -1 && PyErr_Occurred()) || check_status(code) < 0 || fields_add_all(&s, headers) < 0 ||
         content_number(&s, type, &number) < 0 || fields_check(c, &s) < 0 || PyObject_GetBuffer(content, &view, PyBUF_SIMPLE) < 0)
         goto done;
     r = send_body(c, (int)code, number, &s, view.buf, (size_t)view.len, &view, NULL);
@@ -530,7 +535,7 @@ int answer_problem(Call *c, PyObject *problem)
         const char *code_text = PyUnicode_AsUTF8AndSize(code, &code_len), *text = PyUnicode_AsUTF8AndSize(message, &message_len);
         if (!PyBytes_Check(details))
             PyErr_SetString(PyExc_TypeError, "details of a Problem are bytes");
-        if (!PyErr_Occurred() && check_status((int)n) == 0 && fields_add_all(&s, headers) == 0 && fields_check(c, &s) == 0) {
+        if (!PyErr_Occurred() && check_status(n) == 0 && fields_add_all(&s, headers) == 0 && fields_check(c, &s) == 0) {
             if (c->gone || c->started) {
                 answer_error(c, 500, "", "");
                 r = 0;

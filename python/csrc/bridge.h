@@ -235,8 +235,10 @@ extern PyType_Spec request_spec, exchange_spec, bridge_spec, selector_spec;
 
 /* ---- json.c ---- */
 
-/* fallback turns values of unknown types into known ones: fallback(value), or fallback(request, value) for a call. */
-int json_encode(State *st, Out *out, PyObject *value, PyObject *fallback, Call *call);
+/* fallback turns values of unknown types into known ones: fallback(value), or fallback(request, value) for a call.
+ * With ring, out borrows memory at its tail that is not reserved yet: 1, and nothing written counts, when the fallback
+ * had a frame written there. */
+int json_encode(State *st, Out *out, PyObject *value, PyObject *fallback, Call *call, Link *ring);
 int number_write_long(Out *out, PyObject *value);
 int number_write_float(Out *out, double value);
 int string_write(Out *out, PyObject *value);

@@ -19,6 +19,9 @@ typedef struct {
     PyObject *trail;    /* on failure: the segments of the path, innermost first */
     PyObject *type_name;
     int depth;
+    Link *ring;         /* NULL: the Out's memory is its own */
+    uint64_t tail;      /* the ring's, at the beginning */
+    bool lost;          /* a frame was written where our text is */
 } Encoder;
 
 static int encode(Encoder *e, PyObject *v);
@@ -121,27 +124,54 @@ static int write_key(Encoder *e, PyObject *key)
     return out_byte(e->out, '"');
 }
 
+static int write_pair(Encoder *e, PyObject *key, PyObject *value, bool first)
+{
+    if (!first && out_byte(e->out, ',') < 0)
+        return -1;
+    if (write_key(e, key) < 0)
+        return climb(e, key_segment(e, key));
+    if (out_byte(e->out, ':') < 0)
+        return -1;
+    return encode(e, value) < 0 ? climb(e, key_segment(e, key)) : 0;
+}
+
 static int write_pairs(Encoder *e, PyObject *v)
 {
-    Py_ssize_t pos = 0;
+    Py_ssize_t pos = 0, n = PyDict_GET_SIZE(v);
     PyObject *key, *value;
-    bool first = true;
-    while (PyDict_Next(v, &pos, &key, &value)) {
+    for (bool first = true; PyDict_Next(v, &pos, &key, &value); first = false) {
         /* The fallback is Python code: it may change the dict, so hold what is being written. */
         Py_INCREF(key);
         Py_INCREF(value);
-        int r = first ? 0 : out_byte(e->out, ',');
-        first = false;
-        if (r == 0 && (r = write_key(e, key)) < 0)
-            climb(e, key_segment(e, key));
-        if (r == 0 && (r = out_byte(e->out, ':')) == 0 && (r = encode(e, value)) < 0)
-            climb(e, key_segment(e, key));
+        int r = write_pair(e, key, value, first);
         Py_DECREF(key);
         Py_DECREF(value);
         if (r < 0)
             return -1;
+        if (PyDict_GET_SIZE(v) != n) {
+            PyErr_SetString(PyExc_RuntimeError, "dictionary changed size during iteration");
+            return -1;
+        }
     }
     return 0;
+}
+
+/* A subclass says itself what it holds and in which order, as OrderedDict does. */
+static int write_mapping(Encoder *e, PyObject *v)
+{
+    PyObject *items = PyMapping_Items(v);
+    if (items == NULL)
+        return -1;
+    int r = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items) && r == 0; i++) {
+        PyObject *pair = PyList_GET_ITEM(items, i);
+        if (PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2)
+            r = write_pair(e, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1), i == 0);
+        else
+            r = refuse(e, v, "its items() are not pairs");
+    }
+    Py_DECREF(items);
+    return r;
 }
 
 static int write_dict(Encoder *e, PyObject *v)
@@ -149,9 +179,13 @@ static int write_dict(Encoder *e, PyObject *v)
     if (out_byte(e->out, '{') < 0)
         return -1;
     int r;
-    Py_BEGIN_CRITICAL_SECTION(v);
-    r = write_pairs(e, v);
-    Py_END_CRITICAL_SECTION();
+    if (!PyDict_CheckExact(v))
+        r = write_mapping(e, v);
+    else {
+        Py_BEGIN_CRITICAL_SECTION(v);
+        r = write_pairs(e, v);
+        Py_END_CRITICAL_SECTION();
+    }
     return r < 0 ? -1 : out_byte(e->out, '}');
 }
 
@@ -189,6 +223,13 @@ static int write_other(Encoder *e, PyObject *v)
         known = PyObject_CallOneArg(e->fallback, v);
     else if (args[1] != NULL)
         known = PyObject_Vectorcall(e->fallback, args + 1, 2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    /* The fallback is Python code: it may write to other exchanges. To go on would be to write over their frames. */
+    if (e->ring != NULL && e->out->heap == NULL && (e->ring->answer_tail != e->tail || e->ring->first != NULL)) {
+        e->lost = true;
+        Py_XDECREF(known);
+        PyErr_Clear();
+        return -1;
+    }
     if (known == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(e->st->encode_error))
             return -1;
@@ -251,10 +292,14 @@ static void explain(Encoder *e)
     Py_DECREF(exc);
 }
 
-int json_encode(State *st, Out *out, PyObject *value, PyObject *fallback, Call *call)
+int json_encode(State *st, Out *out, PyObject *value, PyObject *fallback, Call *call, Link *ring)
 {
-    Encoder e = {.st = st, .out = out, .fallback = fallback == Py_None ? NULL : fallback, .call = call};
+    Encoder e = {.st = st, .out = out, .fallback = fallback == Py_None ? NULL : fallback, .call = call, .ring = ring};
+    if (ring != NULL)
+        e.tail = ring->answer_tail;
     int r = encode(&e, value);
+    if (e.lost)
+        r = 1;
     if (r < 0 && e.trail != NULL && PyErr_ExceptionMatches(st->encode_error))
         explain(&e);
     Py_XDECREF(e.trail);

@@ -19,7 +19,7 @@ static PyObject *dumps(PyObject *module, PyObject *const *args, Py_ssize_t n)
     uint8_t small[2048];
     Out out = {small, small, small + sizeof small, NULL};
     PyObject *text = NULL;
-    if (json_encode(st, &out, args[0], n > 1 ? args[1] : Py_None, NULL) == 0)
+    if (json_encode(st, &out, args[0], n > 1 ? args[1] : Py_None, NULL, NULL) == 0)
         text = PyBytes_FromStringAndSize((const char *)out.start, (Py_ssize_t)out_len(&out));
     out_free(&out);
     return text;

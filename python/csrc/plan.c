@@ -68,6 +68,10 @@ int plan_read(State *st, Plan *plan, PyObject *route, PyObject *missing)
     plan->route = Py_NewRef(route);
     if (small_int(route, st->names.mode, MODE_COUNT - 1, &mode) < 0 || small_int(route, st->names.status, 999, &status) < 0)
         return -1;
+    if (status < 200) {
+        PyErr_Format(PyExc_ValueError, "status of a plan is out of range: %ld", status);
+        return -1;
+    }
     plan->mode = (uint8_t)mode;
     plan->status = (uint16_t)status;
     if ((plan->handler = PyObject_GetAttr(route, st->names.handler)) == NULL ||

@@ -138,7 +138,10 @@ PyObject *text_to_int(const char *p, size_t n)
     char buf[4302];
     memcpy(buf, p, n);
     buf[n] = 0;
-    return PyLong_FromString(buf, NULL, 10);
+    PyObject *v = PyLong_FromString(buf, NULL, 10);
+    if (v == NULL && PyErr_ExceptionMatches(PyExc_ValueError))
+        PyErr_Clear(); /* the application has set a lower limit: sys.set_int_max_str_digits */
+    return v;
 }
 
 static size_t skip_digits(const char *p, size_t n, size_t i)

@@ -474,3 +474,32 @@ def test_a_bridge_that_was_never_opened() -> None:
             method()
     bridge.flush()
     bridge.close()
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (Response(b"", headers=[("x-a", "b\r\nset-cookie: c")]), "line break"),
+        (Response(b"", headers=[("x-a\n", "b")]), "line break"),
+        (Response(b"", headers=[("x-a", "b\0")]), "NUL"),
+        (Response(b"", headers=[("", "b")]), "no name"),
+        (Response(b"", headers=[("x-a", "\u0100")]), "Latin-1"),
+        (Response(b"", content_type="text/x\r\na: b"), "line break"),
+        (Response(b"", status=(1 << 32) + 200), "status"),
+        (Response(b"", status=100), "status"),
+        (Problem((1 << 32) + 404, "", ""), "status"),
+    ],
+)
+def test_heads_that_cannot_be_sent(value: Any, why: str) -> None:
+    async def handler() -> Any:
+        return value
+
+    with Harness(route(handler)) as h:
+        assert h.ask().status == 500
+        assert isinstance(h.errors[0], ValueError)
+        assert why in str(h.errors[0])
+
+
+def test_a_plan_whose_status_is_none() -> None:
+    with pytest.raises(ValueError, match="status"), Harness(route(get_user, param("id"), status=101)):
+        pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import enum
 import json
 import math
@@ -201,4 +202,34 @@ def test_a_default_that_changes_what_is_being_written() -> None:
         table.update(dict.fromkeys(range(100, 120), 1))
         return 0
 
-    dumps(table, churn)
+    with pytest.raises(RuntimeError, match="changed size"):  # as json.dumps
+        dumps(table, churn)
+
+
+def test_subclasses_of_dict_say_themselves_what_they_hold() -> None:
+    ordered = collections.OrderedDict(a=1, b=2)
+    ordered.move_to_end("a")
+
+    class Other(dict[str, int]):
+        def items(self) -> Any:
+            return [("z", 1)]
+
+    class Wrong(dict[str, int]):
+        def items(self) -> Any:
+            return [1]
+
+    for value in (ordered, Other(a=1), collections.defaultdict(int, a=1), collections.Counter("aab")):
+        assert dumps([value]) == json.dumps([value], separators=(",", ":")).encode()
+    with pytest.raises(EncodeError, match="not pairs"):
+        dumps(Wrong(a=1))
+
+
+def test_a_dict_that_grows_while_it_is_written() -> None:
+    value: dict[str, Any] = {"a": {1}}
+
+    def default(v: Any) -> Any:
+        value[f"k{len(value)}"] = {1}
+        return 1
+
+    with pytest.raises(RuntimeError, match="changed size"):
+        dumps(value, default)

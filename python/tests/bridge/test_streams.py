@@ -339,3 +339,77 @@ def test_what_is_left_to_do_after_the_answer_is_done(kind: str, wait: bool) -> N
         assert log == [True]
         assert h.bridge.in_flight == 0
         assert h.errors == []
+
+
+def test_the_answer_to_head_does_not_wait_for_the_end_of_the_items(kind: str) -> None:
+    closed: list[str] = []
+
+    async def forever() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x"
+        finally:
+            closed.append("closed")
+
+    with Harness(route(forever, mode=Mode.ASYNC_ITERATOR), kind=kind) as h:
+        h.engine.put(request_frame(method="HEAD"))
+        assert [(a.type, a.flags) for a in h.run(h.final())] == [("START", 0), ("END", 0)]
+        assert closed == ["closed"]
+
+
+def test_a_first_item_that_is_wrong_is_an_error_not_a_broken_stream() -> None:
+    async def wrong() -> AsyncIterator[Any]:
+        yield 5
+
+    with Harness(route(wrong, mode=Mode.ASYNC_ITERATOR)) as h:
+        h.engine.put(request_frame())
+        assert [(a.type, a.status) for a in h.run(h.final())] == [("ERROR", 500)]
+        assert isinstance(h.errors[0], TypeError)
+
+
+@pytest.mark.parametrize("data", [b"", b"some"])
+def test_a_body_that_ended_before_it_was_asked_for(data: bytes) -> None:
+    async def whole(request: Any) -> Any:
+        await asyncio.sleep(0)
+        return [len(await request.body()), len(await request.body()), [len(p) async for p in request.stream()]]
+
+    async def pieces(request: Any) -> Any:
+        await asyncio.sleep(0)
+        return [len(p) async for p in request.stream()]
+
+    with Harness(route(whole, REQ), route(pieces, REQ)) as h:
+        n = len(data)
+        for i, want in enumerate(([n, n, [n] if n else []], [n] if n else [])):
+            frames = [request_frame(i, follows=True), body_frame(data), signal_frame("BODY_END", 0)]
+            h.engine.put(*(frames if data else frames[::2]))
+            assert json.loads(body_of(h.run(h.final()))) == want
+
+
+def test_a_hook_that_writes_to_another_exchange_while_a_result_is_serialized() -> None:
+    """The frame that it writes comes to lie where the result was being written."""
+    others: list[Any] = []
+
+    async def handler() -> Any:
+        return {"a": {1, 2}, "b": "text"}
+
+    class Writing(Harness):
+        def render(self, request: Any, value: Any) -> Any:
+            if len(others) == 1:
+                others.append(others[0].write(b"Z" * 500))
+            return super().render(request, value)
+
+    async def handler_stream() -> AsyncIterator[bytes]:
+        yield b"y"
+        await asyncio.Event().wait()
+
+    with Writing(route(handler), route(handler_stream, mode=Mode.ASYNC_ITERATOR)) as h:
+        h.engine.put(request_frame(1, slot=1))
+        h.run(h.answers(2))
+        coros: list[Any] = [t.get_coro() for t in asyncio.all_tasks(h.loop)]
+        others += [c.cr_frame.f_locals["exchange"] for c in coros if "exchange" in c.cr_frame.f_locals]
+        h.engine.put(request_frame(0, slot=2))
+        found = {a.slot: a for a in h.run(h.answers(2))}
+        assert found[1].body == b"Z" * 500
+        assert found[2].body == b'{"a":[1,2],"b":"text"}'
+        h.engine.put(signal_frame("CANCEL", 1, slot=1))
+        h.run(h.final())
