@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"os"
 	"os/signal"
 	"syscall"
 
@@ -34,6 +35,11 @@ func serveApp(io *streams, t target, cfg *config.Config, dev bool) error {
 	defer stop()
 	// From the first signal on, the next one has its usual effect again: whoever is out of patience gets out.
 	context.AfterFunc(ctx, stop)
+	// A server outlives the reader of its log: without this, a write to a broken pipe on standard error would end it
+	// (package os/signal, SIGPIPE). A handler, unlike ignoring, is not inherited by the workers.
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
 	o := serve.Options{
 		Config: cfg, Target: t.App, Dir: t.Dir, Dev: dev,
 		Out: io.err, Color: terminal(io.err), Report: func(err error) { report(io, err) },
