@@ -49,6 +49,7 @@ type server struct {
 	URL    string
 	Addr   string
 	exited chan struct{}
+	out    *os.File // what reads the log
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -76,6 +77,7 @@ func launch(t testing.TB, dir, name string, args ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.out = out
 	s.cmd.Stdout, s.cmd.Stderr = w, w
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // to end a script with all that it has started
 	if err := s.cmd.Start(); err != nil {
