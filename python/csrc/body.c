@@ -80,8 +80,13 @@ static void open_window(Call *c)
 
 void body_piece(Call *c, const uint8_t *p, uint32_t n)
 {
-    if (c->ended || n == 0 || c->unread + n > 2 * (size_t)WINDOW) /* more than was asked for: a fault of the engine */
+    if (c->ended || n == 0)
         return;
+    if (c->unread + n > 2 * (size_t)WINDOW) {
+        /* More than was asked for: a fault of the engine. A body with a hole must not look complete. */
+        body_end(c, COVET_REASON_INVALID);
+        return;
+    }
     PyObject *data = PyBytes_FromStringAndSize((const char *)p, n);
     if (data == NULL) {
         PyErr_Clear();

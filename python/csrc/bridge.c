@@ -209,6 +209,7 @@ static void shut(Bridge *b)
     bridge_flush(b);
     b->closed = true;
     region_close(&b->region);
+    bridge_take_jobs(b); /* their calls are over: only drops them */
     /* The poller stays until the bridge goes: a thread of the pool may still wake us. */
 }
 

@@ -103,6 +103,8 @@ static void drop_args(Job *j)
 static void post(Job *j)
 {
     Bridge *b = j->bridge;
+    if (b->closed)
+        return; /* nobody takes it any more: it would keep the bridge, and the bridge it */
     Py_INCREF(j);
     pthread_mutex_lock(&b->jobs_lock);
     bool first = b->jobs_first == NULL;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import tracemalloc
 import weakref
 from collections import Counter
@@ -88,7 +89,7 @@ def test_nothing_is_left(loop: str) -> None:
     with Harness(*ROUTES, kind=loop) as h:
         load(h, 60)
         gc.collect()
-        before = Counter(type(o).__name__ for o in gc.get_objects())
+        before = Counter([type(o).__name__ for o in gc.get_objects()])
         tracemalloc.start()
         load(h, 5)
         gc.collect()
@@ -98,7 +99,7 @@ def test_nothing_is_left(loop: str) -> None:
         gc.collect()
         traced = tracemalloc.get_traced_memory()[0] - first
         tracemalloc.stop()
-        after = Counter(type(o).__name__ for o in gc.get_objects())
+        after = Counter([type(o).__name__ for o in gc.get_objects()])
         grown = {k: after[k] - before[k] for k in after if after[k] - before[k] > 20}
         assert grown == {}
         assert traced < 50_000
@@ -131,3 +132,32 @@ def test_a_closed_bridge_lets_go_of_everything(cancelled: bool) -> None:
     left = scene()
     gc.collect()
     assert [r() for r in left if r() is not None] == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_closing_lets_go_of_threads_results(late: bool) -> None:
+    started, hold, ended = threading.Event(), threading.Event(), threading.Event()
+
+    class Result:
+        pass
+
+    def handler() -> Any:
+        started.set()
+        hold.wait(10)
+        return result.pop()
+
+    result = [Result()]
+    kept = weakref.ref(result[0])
+    with Harness(route(handler, mode=Mode.SYNC), threads=1) as h:
+        h.engine.put(request_frame())
+        h.run(asyncio.sleep(0))
+        assert started.wait(10)
+        if late:
+            h.bridge.close()
+        hold.set()
+        h.pool.run(ended.set)  # the only thread is done with the job before
+        assert ended.wait(10)
+        h.bridge.close()
+    del h
+    gc.collect()
+    assert kept() is None

@@ -413,3 +413,15 @@ def test_a_hook_that_writes_to_another_exchange_while_a_result_is_serialized() -
         assert found[2].body == b'{"a":[1,2],"b":"text"}'
         h.engine.put(signal_frame("CANCEL", 1, slot=1))
         h.run(h.final())
+
+
+def test_a_body_that_is_more_than_was_asked_for() -> None:
+    async def handler(request: Any) -> Any:
+        await asyncio.sleep(0.005)
+        return [len(p) async for p in request.stream()]
+
+    with Harness(route(handler, REQ)) as h:
+        pieces = [body_frame(b"x" * 30_000) for _ in range(20)]
+        h.engine.put(request_frame(follows=True), *pieces, signal_frame("BODY_END", 0))
+        assert h.run(h.final())[-1].type == "ERROR"
+        assert [getattr(e, "reason", "") for e in h.errors] == ["invalid"]
