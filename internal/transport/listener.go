@@ -43,18 +43,34 @@ func Open(ctx context.Context, address string) (Listener, error) {
 	}
 	var lc net.ListenConfig
 	lc.SetMultipathTCP(false) // MPTCP sockets refuse some io_uring and epoll fast paths
-	l, err := lc.Listen(ctx, network, address)
-	if err != nil && network == "unix" && errors.Is(err, syscall.EADDRINUSE) && abandoned(ctx, address) {
-		if err := os.Remove(address); err != nil {
+	for tries := takenTries; ; tries-- {
+		l, err := lc.Listen(ctx, network, address)
+		switch {
+		case err == nil:
+			return Listener{L: l}, nil
+		case !errors.Is(err, syscall.EADDRINUSE) || tries == 0:
 			return Listener{}, err
 		}
-		l, err = lc.Listen(ctx, network, address)
+		if network == "unix" && abandoned(ctx, address) {
+			if err := os.Remove(address); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return Listener{}, err
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return Listener{}, err
+		case <-time.After(takenPause):
+		}
 	}
-	if err != nil {
-		return Listener{}, err
-	}
-	return Listener{L: l}, nil
 }
+
+// The kernel closes what an io_uring holds a moment after its process has died (5 to 15 ms on an idle machine). A server
+// that is started again at once must not fail because of it.
+const (
+	takenTries = 5
+	takenPause = 50 * time.Millisecond
+)
 
 // abandoned reports whether path is a socket on which nobody listens any more: the kernel then refuses connections.
 // Two servers that start at the same moment could both find it so; the second takes the name from the first, as it
