@@ -85,6 +85,10 @@ func Run(ctx context.Context, o Options) error {
 	return s.stop()
 }
 
+// fewFiles is the usual limit of open files. Under it somebody has lowered it on purpose or by mistake, and connections
+// will wait unanswered: that is worth a warning.
+const fewFiles = 1024
+
 // assemble is the list of what a server is made of.
 func (s *instance) assemble() error {
 	c := s.Config
@@ -93,7 +97,11 @@ func (s *instance) assemble() error {
 	if err != nil {
 		s.log.Warn("the limit of open files cannot be raised", "error", err)
 	} else if want := uint64(c.MaxConnections); soft < want {
-		s.log.Debug("fewer descriptors than connections are allowed", "descriptors", soft, "max_connections", want)
+		level := slog.LevelDebug
+		if soft < fewFiles {
+			level = slog.LevelWarn
+		}
+		s.log.Log(context.Background(), level, "fewer descriptors than connections are allowed", "descriptors", soft, "max_connections", want)
 	}
 	s.python = bridge.New(bridge.Config{
 		Spec: worker.Spec{
