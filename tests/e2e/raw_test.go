@@ -158,3 +158,39 @@ func TestSocketLeftBehind(t *testing.T) {
 		t.Errorf("after an orderly end: %v", err)
 	}
 }
+
+// With few descriptors the server says so, serves what it can, and recovers.
+func TestFewFiles(t *testing.T) {
+	for _, transport := range []string{"uring", "epoll", "net"} {
+		t.Run(transport, func(t *testing.T) {
+			s := launch(t, root(t), "/bin/sh", "-c", `ulimit -n 48; exec "$0" "$@"`, binary(t), "run", raw,
+				"--port", "0", "--workers", "1", "--python", python(t), "--transport", transport)
+			s.awaitReady()
+			if !strings.Contains(s.Log(), "descriptors=48") {
+				t.Error("the log does not name the limit")
+			}
+			conns := make([]net.Conn, 64)
+			for i := range conns {
+				conn, err := net.Dial("tcp", s.Addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				conns[i] = conn
+			}
+			if _, err := io.WriteString(conns[0], get("/users/1")); err != nil {
+				t.Fatal(err)
+			}
+			_ = conns[0].SetReadDeadline(time.Now().Add(patience))
+			if _, err := http.ReadResponse(bufio.NewReader(conns[0]), nil); err != nil {
+				t.Errorf("the first connection: %v", err)
+			}
+			for _, conn := range conns {
+				conn.Close()
+			}
+			if a := s.get("/users/2"); a.Status != 200 {
+				t.Errorf("afterwards: status %d", a.Status)
+			}
+		})
+	}
+}
