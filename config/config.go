@@ -41,7 +41,7 @@ type Workers struct {
 	MaxMemory    Size          `help:"Replace a worker over so much resident memory (such as 512M); 0 never." default:"0" env:"COVET_MAX_MEMORY"`
 	Jitter       float64       `help:"Vary these three by up to this fraction, so that workers do not retire together." default:"0.1" env:"COVET_JITTER"`
 	StartTimeout time.Duration `help:"Give up on an application that is not ready by then." default:"60s" env:"COVET_START_TIMEOUT"`
-	DrainTimeout time.Duration `help:"Time that requests in flight get on reload and shutdown." default:"30s" env:"COVET_DRAIN_TIMEOUT"`
+	DrainTimeout time.Duration `help:"Time that requests in flight get on reload and shutdown." default:"25s" env:"COVET_DRAIN_TIMEOUT"`
 	BlockedAfter time.Duration `help:"A handler that holds the event loop for longer takes its worker out of service." default:"1s" env:"COVET_BLOCKED_AFTER"`
 	BlockedLimit time.Duration `help:"A handler that holds the event loop for longer has its worker killed and replaced." default:"30s" env:"COVET_BLOCKED_LIMIT"`
 }

@@ -332,6 +332,13 @@ func TestLeavingBadly(t *testing.T) {
 	}
 }
 
+// A blocked event loop shuts no lifespan down, so its worker is not waited for as long as others.
+func TestStopWhileBlocked(t *testing.T) {
+	c := newCrew(t, "blocks-on", 1, Policy{BlockedAfter: time.Millisecond, BlockedLimit: time.Hour, ExitTimeout: time.Hour}).start()
+	eventually(t, "the block is seen", c.log.has("blocks the event loop"))
+	c.stop()
+}
+
 // TestEverythingAtOnce reloads, kills, asks and looks from many sides, then stops in the middle of it.
 func TestEverythingAtOnce(t *testing.T) {
 	c := newCrew(t, "good", 2, Policy{MaxAge: 150 * time.Millisecond, DrainTimeout: 100 * time.Millisecond}).start()

@@ -22,6 +22,8 @@ const (
 	// exitPatience is how long a worker that has been told to exit may take before it is killed, on top of the
 	// second that the protocol gives its lifespan.
 	exitPatience = 3 * time.Second
+	// lastWords is how long the messages of a worker that has exited may take to be read: they are in the channel.
+	lastWords = time.Second
 	// farewell is the grace that a worker gets with "drain" once it has nothing in flight any more, or has had its
 	// time: what is left is cancelled, and the lifespan shuts down.
 	farewell = time.Second
@@ -214,10 +216,23 @@ func (w *worker) leave(ctx context.Context) {
 	w.state.move(Draining)
 	w.dispatcher.Suspend(w.remote)
 	w.awaitIdle(ctx)
+	patience := farewell + w.s.policy.ExitTimeout
+	if w.held() >= w.s.policy.BlockedAfter {
+		patience = min(patience, exitPatience) // a blocked event loop shuts no lifespan down
+	}
 	if err := w.process.control.drain(farewell); err == nil {
-		w.awaitExit(farewell + w.s.policy.ExitTimeout)
+		w.awaitExit(patience)
 	}
 	w.discard(errRetired)
+}
+
+// held is how long the running handler step has held the event loop; 0 between steps.
+func (w *worker) held() time.Duration {
+	since := w.remote.Region.Liveness().BusySince
+	if since == 0 {
+		return 0
+	}
+	return time.Duration(monotonic() - since)
 }
 
 // dismiss ends a worker that has started, but gets no requests.
@@ -253,16 +268,25 @@ func (w *worker) awaitIdle(ctx context.Context) {
 func (w *worker) awaitExit(patience time.Duration) {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
-	events, drained := w.events, false
+	events, exited, drained := w.events, w.process.exited, false
 	for {
 		select {
-		case <-w.process.exited:
-			return
+		case <-exited:
+			if events == nil {
+				return
+			}
+			exited = nil
+			deadline.Reset(lastWords)
 		case <-deadline.C:
+			if exited == nil {
+				return
+			}
 			w.s.log.Warn("a worker did not exit when it was told to, and is killed", "worker", w.id, "pid", w.process.pid(), "after", patience)
 			return
 		case e, open := <-events:
 			switch {
+			case !open && exited == nil:
+				return
 			case !open:
 				events = nil
 			case !e.drained || drained:

@@ -131,6 +131,7 @@ static PyObject *serve_and_wait(Selector *s, int64_t wait_ns, Timers *timers)
                 }
                 base = poller_wait(&b->poller, (int)ms);
                 error = errno;
+                round = 0; /* that was a look at the base, too */
             }
             atomic_store(at32(header, COVET_REGION_ASLEEP), 0);
         }

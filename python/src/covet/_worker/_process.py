@@ -125,8 +125,12 @@ class _Worker:
         bridge = self.bridge
         assert bridge is not None
         done = asyncio.Event()
-        pool = Pool(self.settings.threads, max(self.settings.credit, self.settings.threads))
-        loop.set_default_executor(pool)  # what the application gives to threads is bounded, and holds no exit
+        waiting = max(self.settings.credit, self.settings.threads)
+        pool = Pool(self.settings.threads, waiting)
+        # What the application gives to threads is bounded, too, and holds no exit. The threads are others than those of
+        # plain handlers: such a handler may wait for work of the loop that needs one.
+        threads = Pool(self.settings.threads, waiting)
+        loop.set_default_executor(threads)
         self.control.listen(loop, lambda message: self.told(message, done))
         entered, leave = asyncio.Event(), asyncio.Event()
         lifespan = asyncio.create_task(_live(app._lifespan(), entered, leave), name="covet-lifespan")
@@ -159,6 +163,7 @@ class _Worker:
         await self.leave(lifespan)
         self.control.ignore(loop)
         pool.shutdown()
+        threads.shutdown()
 
     def configure(self, loop: asyncio.AbstractEventLoop, app: Any, plans: list[RoutePlan], pool: Pool) -> None:
         hooks = app._hooks()
