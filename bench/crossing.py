@@ -379,7 +379,7 @@ def cell(rounds: list[dict[str, float]], key: str, digits: int) -> str:
     middle = f"{statistics.median(values):.{digits}f}"
     if len(values) == 1:
         return middle
-    return f"{middle} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+    return f"{middle} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 def against(rounds: list[dict[str, float]], base: list[dict[str, float]], key: str) -> str:
