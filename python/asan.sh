@@ -6,12 +6,14 @@ cd "$(dirname "$0")"
 venv=$(cd "$OLDPWD" && realpath -s "$1")
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-cp -r csrc src tests pyproject.toml setup.py "$copy"
+mkdir -p "$copy/python" "$copy/internal/frame"
+cp -r csrc src tests pyproject.toml setup.py "$copy/python"
+cp -r ../internal/frame/testdata "$copy/internal/frame"
 find "$copy" -name '*.so' -delete
-cd "$copy"
+cd "$copy/python"
 COVET_SANITIZE=address,undefined "$venv/bin/python" setup.py --quiet build_ext --inplace
 # Process tests start interpreters of their own, and leak checks count memory that the sanitizer keeps back.
-exec env PYTHONPATH="$copy/src" \
+exec env PYTHONPATH="$copy/python/src" \
   LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
   ASAN_OPTIONS=detect_leaks=0:halt_on_error=1 UBSAN_OPTIONS=halt_on_error=1 \
   "$venv/bin/python" -m pytest -q tests/bridge \
