@@ -99,7 +99,7 @@ def test_an_answer_reads_as_go_wrote_it(name: str) -> None:
 
 
 def test_a_response_is_written_as_go_would() -> None:
-    """The extension's frame and the golden one say the same; the order of the parts in a frame is the writer's choice."""
+    """Both frames say the same; the order of the parts in a frame is its writer's choice."""
     lines, frame = load("response")
 
     async def handler() -> Any:
