@@ -193,7 +193,7 @@ func (c *conn) handle(events uint32) {
 	}
 	c.readable = true
 	c.hungUp = c.hungUp || events&ends != 0
-	if events&unix.EPOLLERR != 0 && !c.reading() {
+	if events&unix.EPOLLERR != 0 && (!c.offering() || c.eof) {
 		// Reading would tell the error, after the input before it. Where nobody reads, the peer's going must not wait
 		// until somebody does: a handler works for it meanwhile.
 		if err := c.socketError(); err != nil {
@@ -219,8 +219,9 @@ func (c *conn) socketError() error {
 // offering reports whether input may be offered to the session.
 func (c *conn) offering() bool { return c.fd >= 0 && !c.paused && !c.closing && !c.aborted }
 
-// reading reports whether there may be more of it.
-func (c *conn) reading() bool { return c.offering() && !c.eof }
+// reading reports whether there may be more of it. What a resumed connection has unread is offered first: its end
+// must not be told before.
+func (c *conn) reading() bool { return c.offering() && !c.resumed && !c.eof }
 
 // read takes what the kernel has and offers it, until there is no more, the session does not want it, or the turn's
 // budget is used up.

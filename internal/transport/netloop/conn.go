@@ -250,7 +250,8 @@ func (c *conn) offering() bool { return c.nc != nil && !c.paused && !c.closing &
 // budget is used up.
 func (c *conn) read() {
 	l := c.loop
-	for budget := readBudget; c.readable && c.offering() && !c.eof; {
+	// What a resumed connection has unread is offered first: its end must not be told before.
+	for budget := readBudget; c.readable && c.offering() && !c.resumed && !c.eof; {
 		if budget <= 0 {
 			if !c.ready {
 				c.ready = true

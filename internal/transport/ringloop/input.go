@@ -108,9 +108,10 @@ func (l *loop) offer(c *conn) {
 	l.tellEOF(c)
 }
 
-// tellEOF tells the end of input once everything before it has been offered: what arrived beyond MaxInput has not.
+// tellEOF tells the end of input once everything before it has been offered: what arrived beyond MaxInput has not, nor
+// has what a resumed connection still waits to be offered.
 func (l *loop) tellEOF(c *conn) {
-	if c.peerEOF && !c.eofTold && !c.paused && !c.closing && c.in.Len() <= l.group.cfg.MaxInput {
+	if c.peerEOF && !c.eofTold && !c.paused && !c.offering && !c.closing && c.in.Len() <= l.group.cfg.MaxInput {
 		c.eofTold = true
 		c.sess.EOF()
 	}

@@ -417,3 +417,46 @@ func eofWaitsForResume(t *testing.T, newGroup NewGroup) {
 	c.expect("secondend")
 	c.expectEnd()
 }
+
+// eofComesAfterResumedInput resumes a connection in the very turn that brings the end of its input: what was left
+// unread is offered before that end is told.
+func eofComesAfterResumedInput(t *testing.T, newGroup NewGroup) {
+	h := start(t, newGroup, transport.Config{Loops: 1})
+	paused := make(chan *probe, 1)
+	reader := h.serve(probes(t, func(p *probe) {
+		var all []byte
+		p.data = func(p *probe, in []byte) int {
+			if all == nil {
+				all = append(all, in[0])
+				p.pause()
+				paused <- p
+				return 1
+			}
+			all = append(all, in...)
+			return len(in)
+		}
+		p.eof = func(p *probe) { p.write(append(all, '.')); p.close() }
+	}))
+	var held *probe
+	resumer := h.serve(probes(t, func(p *probe) {
+		p.data = func(_ *probe, in []byte) int { held.resume(); return len(in) }
+	}))
+	for _, endFirst := range []bool{false, true} {
+		c, other := dial(t, reader), dial(t, resumer)
+		c.send([]byte("read"))
+		p := within(t, paused, "the session pauses")
+		blocked, release := make(chan struct{}), make(chan struct{})
+		post(h.group.Loops()[0], func() { held = p; close(blocked); <-release })
+		within(t, blocked, "the loop is held")
+		if endFirst {
+			c.closeWrite()
+		}
+		other.send([]byte("!"))
+		if !endFirst {
+			c.closeWrite()
+		}
+		close(release)
+		c.expect("read.")
+		c.expectEnd()
+	}
+}

@@ -55,6 +55,7 @@ var contract = []promise{
 	{"Input/ResumeWithinTheTurn", resumeWithinTurn},
 	{"Input/EOFComesAfterData", eofComesAfterData},
 	{"Input/EOFWaitsForResume", eofWaitsForResume},
+	{"Input/EOFComesAfterResumedInput", eofComesAfterResumedInput},
 	{"Output/AtTheEndOfTheTurn", outputAtEndOfTurn},
 	{"Output/Reserve", reserve},
 	{"Output/DrainedFollowsEveryWrite", drainedFollowsWrite},
