@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/mailbox"
 	"github.com/covetpy/covet/internal/message"
 )
@@ -22,9 +23,12 @@ func (s *sink) Post(t *mailbox.Task) {
 		s.bell <- struct{}{}
 	}
 }
-func (s *sink) Respond(x *message.Exchange)                  { s.ended, s.last = true, len(x.Response.Body) }
-func (s *sink) Start(*message.Exchange)                      {}
-func (s *sink) Write(*message.Exchange, []byte) int          { return 0 }
+func (s *sink) Respond(x *message.Exchange)         { s.ended, s.last = true, len(x.Response.Body) }
+func (s *sink) Start(*message.Exchange)             {}
+func (s *sink) Write(*message.Exchange, []byte) int { return 0 }
+func (s *sink) SendFile(*message.Exchange, *file.File, int64, int64) int {
+	return 0
+}
 func (s *sink) End(*message.Exchange)                        { s.ended = true }
 func (s *sink) Abort(*message.Exchange)                      { s.ended = true }
 func (s *sink) Inform(*message.Exchange, int)                {}

@@ -196,6 +196,10 @@ func (c *Ctx) Ended() {
 	}
 }
 
+// Leave goes on with h off the loop, on the app's pool, in place of what an [AsyncHandler] would do itself: the
+// handler that has called it forgets the exchange. It is called on the loop, from ServeAsync, before anything else.
+func (c *Ctx) Leave(h Handler) { c.leave(h) }
+
 // Exchange is the request and response below c, for an [AsyncHandler] and for middleware, on the loop only.
 func (c *Ctx) Exchange() *message.Exchange { return c.x }
 

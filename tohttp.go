@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/covetpy/covet/fault"
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/mailbox"
 	"github.com/covetpy/covet/internal/message"
 )
@@ -224,6 +225,14 @@ func (s *hosted) Start(x *message.Exchange) {
 func (s *hosted) Write(_ *message.Exchange, p []byte) int {
 	_, _ = s.w.Write(p) // the request's context ends when this fails
 	_ = http.NewResponseController(s.w).Flush()
+	return 0
+}
+
+// SendFile implements message.Stream.
+func (s *hosted) SendFile(_ *message.Exchange, f *file.File, off, n int64) int {
+	if _, err := io.Copy(s.w, io.NewSectionReader(f, off, n)); err != nil {
+		s.aborted = true // the file is shorter than what was promised, or the client is gone
+	}
 	return 0
 }
 

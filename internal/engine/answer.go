@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/h1"
 	"github.com/covetpy/covet/internal/message"
 	"github.com/covetpy/covet/internal/transport"
@@ -198,15 +199,7 @@ func (s *session) writePiece(p []byte) {
 	case byClose:
 		s.write(p)
 	case byLength:
-		if int64(len(p)) > s.out.left {
-			// More than declared would be read as the next response.
-			s.sh.count.bugs.Add(1)
-			s.sh.cfg.Logger.Error("response body is longer than its declared length")
-			p = p[:s.out.left]
-			s.out.keep = false
-		}
-		s.out.left -= int64(len(p))
-		s.write(p)
+		s.write(p[:s.within(int64(len(p)))])
 	case byChunks:
 		switch {
 		case len(p) == 0: // a chunk of no bytes would end the body (RFC 9112 section 7.1)
@@ -221,6 +214,44 @@ func (s *session) writePiece(p []byte) {
 			b = append(s.conn.Reserve(chunkFrame), h1.ChunkEnd...)
 			s.commit(len(b))
 		}
+	}
+}
+
+// within returns how many of n bytes the declared length has room for, and counts them.
+func (s *session) within(n int64) int64 {
+	if n > s.out.left {
+		// More than declared would be read as the next response.
+		s.sh.count.bugs.Add(1)
+		s.sh.cfg.Logger.Error("response body is longer than its declared length")
+		n = s.out.left
+		s.out.keep = false
+	}
+	s.out.left -= n
+	return n
+}
+
+// writeFile writes n bytes of a file as a piece of the response body.
+func (s *session) writeFile(f *file.File, off, n int64) {
+	switch s.out.framed {
+	case noBody:
+		return
+	case byLength:
+		n = s.within(n)
+	case byChunks:
+		if n == 0 {
+			return
+		}
+		b := h1.AppendChunkSize(s.conn.Reserve(chunkFrame), int(n))
+		s.commit(len(b))
+		defer func() {
+			b := append(s.conn.Reserve(chunkFrame), h1.ChunkEnd...)
+			s.commit(len(b))
+		}()
+	}
+	if n > 0 {
+		s.conn.SendFile(f, off, n)
+		s.written += uint64(n)
+		s.watchOutput()
 	}
 }
 

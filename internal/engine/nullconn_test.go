@@ -3,6 +3,7 @@ package engine
 import (
 	"net/netip"
 
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/transport"
 )
 
@@ -12,16 +13,17 @@ type nullConn struct {
 	buf  [4096]byte
 }
 
-func (c *nullConn) Loop() transport.Loop   { return c.loop }
-func (c *nullConn) ID() uint64             { return 1 }
-func (c *nullConn) Remote() netip.AddrPort { return netip.AddrPort{} }
-func (c *nullConn) Local() netip.AddrPort  { return netip.AddrPort{} }
-func (c *nullConn) Reserve(int) []byte     { return c.buf[:0] }
-func (c *nullConn) Commit(int)             {}
-func (c *nullConn) Write([]byte)           {}
-func (c *nullConn) Pending() int           { return 0 }
-func (c *nullConn) Pause()                 {}
-func (c *nullConn) Resume()                {}
-func (c *nullConn) CloseWrite()            {}
-func (c *nullConn) Close()                 {}
-func (c *nullConn) Abort()                 {}
+func (c *nullConn) Loop() transport.Loop              { return c.loop }
+func (c *nullConn) ID() uint64                        { return 1 }
+func (c *nullConn) Remote() netip.AddrPort            { return netip.AddrPort{} }
+func (c *nullConn) Local() netip.AddrPort             { return netip.AddrPort{} }
+func (c *nullConn) Reserve(int) []byte                { return c.buf[:0] }
+func (c *nullConn) Commit(int)                        {}
+func (c *nullConn) Write([]byte)                      {}
+func (c *nullConn) SendFile(*file.File, int64, int64) {}
+func (c *nullConn) Pending() int                      { return 0 }
+func (c *nullConn) Pause()                            {}
+func (c *nullConn) Resume()                           {}
+func (c *nullConn) CloseWrite()                       {}
+func (c *nullConn) Close()                            {}
+func (c *nullConn) Abort()                            {}

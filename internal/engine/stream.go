@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/message"
 )
 
@@ -35,6 +36,18 @@ func (s *session) Write(x *message.Exchange, p []byte) (pending int) {
 		return 0
 	}
 	s.writePiece(p)
+	pending = s.conn.Pending()
+	s.out.owed = s.out.owed || pending > 0
+	return pending
+}
+
+// SendFile implements message.Stream.
+func (s *session) SendFile(x *message.Exchange, f *file.File, off, n int64) (pending int) {
+	if x != s.x || !s.out.streaming {
+		s.misused(x, "SendFile")
+		return 0
+	}
+	s.writeFile(f, off, n)
 	pending = s.conn.Pending()
 	s.out.owed = s.out.owed || pending > 0
 	return pending

@@ -3,6 +3,7 @@ package message
 import (
 	"time"
 
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/mailbox"
 )
 
@@ -65,6 +66,9 @@ type Handler interface {
 
 // Stream is the protocol's side of an exchange: an HTTP/1.1 connection or one HTTP/2 stream.
 // All methods are called on the loop.
+//
+// Middleware may stand in its place: it sets Exchange.Stream to a Stream that embeds the one before and changes what
+// passes through it, in a Before function or, for the response, in an After function.
 type Stream interface {
 	// Respond sends x.Response whole and ends the exchange: x is back in its pool when it returns.
 	Respond(x *Exchange)
@@ -73,6 +77,9 @@ type Stream interface {
 	// Write sends a piece of the body; p is copied. It returns how many bytes of output the kernel has not taken:
 	// over its own bound the caller stops and waits for Receiver.Drained.
 	Write(x *Exchange, p []byte) (pending int)
+	// SendFile sends n bytes of f from the offset off as a piece of the body, as Write does for bytes. The stream takes
+	// a reference of its own.
+	SendFile(x *Exchange, f *file.File, off, n int64) (pending int)
 	// End completes the response; x is back in its pool when it returns.
 	End(x *Exchange)
 	// Abort ends the exchange without a (complete) response: HTTP/1.1 closes the connection so that the client sees

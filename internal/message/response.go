@@ -54,6 +54,9 @@ type Response struct {
 	// Body is the whole body of Stream.Respond. It may be memory of anyone (a ring, a constant): it is copied
 	// before Respond returns.
 	Body []byte
+	// Opaque says that the body must reach the client as it is: it is sent from a file, or is a part of something.
+	// Middleware that changes bodies leaves it alone.
+	Opaque bool
 	// Close asks for the connection to end after this response.
 	Close bool
 

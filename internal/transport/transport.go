@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/covetpy/covet/internal/clock"
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/mailbox"
 )
 
@@ -109,7 +110,11 @@ type Conn interface {
 	Commit(n int)
 	// Write copies p to the end of the output.
 	Write(p []byte)
-	// Pending is the number of output bytes that the kernel has not taken.
+	// SendFile puts n bytes of f, from the offset off, at the end of the output. The Conn takes a reference of its own
+	// and gives it back when the bytes are sent or the connection is gone. A file that turns out to be shorter ends the
+	// connection with ErrShortFile: what follows would be read as the missing bytes.
+	SendFile(f *file.File, off, n int64)
+	// Pending is the number of output bytes that the kernel has not taken, those of files included.
 	Pending() int
 	// Output leaves at the end of the turn, all of it in as few submissions as possible; nothing needs to be called.
 
@@ -128,6 +133,9 @@ type Conn interface {
 
 // ErrAborted is what Session.Closed gets after Conn.Abort and after Group.Close.
 var ErrAborted = errors.New("transport: the connection was aborted")
+
+// ErrShortFile is what Session.Closed gets when a file had fewer bytes than SendFile was told.
+var ErrShortFile = errors.New("transport: a file is shorter than what was to be sent of it")
 
 // Buffered is what a Loop may offer beside the contract for tests and metrics. Call it on the loop.
 type Buffered interface {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/transport"
 )
 
@@ -203,6 +204,16 @@ func (c *Conn) Commit(n int) {
 	}
 	c.Write(c.reserved[:n])
 	c.reserved = nil
+}
+
+// SendFile implements transport.Conn: the bytes are read at once.
+func (c *Conn) SendFile(f *file.File, off, n int64) {
+	b := make([]byte, n)
+	if _, err := f.ReadAt(b, off); err != nil {
+		c.end(transport.ErrShortFile)
+		return
+	}
+	c.Write(b)
 }
 
 // Write implements transport.Conn.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 
 	"github.com/covetpy/covet/internal/buf"
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/mailbox"
 	"github.com/covetpy/covet/internal/transport"
 )
@@ -202,6 +203,20 @@ func (c *conn) Write(p []byte) {
 	c.owed = true
 	c.out.Write(p)
 	c.touch()
+}
+
+// SendFile implements transport.Conn.
+func (c *conn) SendFile(f *file.File, off, n int64) {
+	for n > 0 {
+		b := c.Reserve(int(min(n, transport.MaxReserve)))
+		got, err := f.ReadAt(b[:min(n, int64(cap(b)))], off)
+		c.Commit(got)
+		off, n = off+int64(got), n-int64(got)
+		if err != nil && n > 0 {
+			c.Abort()
+			return
+		}
+	}
 }
 
 // Pending implements transport.Conn.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/covetpy/covet/internal/buf"
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/transport"
 )
 
@@ -92,6 +93,20 @@ func (c *conn) Write(p []byte) {
 	if !c.deaf() && len(p) > 0 {
 		c.markDirty()
 		c.out.Write(p)
+	}
+}
+
+// SendFile implements transport.Conn.
+func (c *conn) SendFile(f *file.File, off, n int64) {
+	for n > 0 {
+		b := c.Reserve(int(min(n, transport.MaxReserve)))
+		got, err := f.ReadAt(b[:min(n, int64(cap(b)))], off)
+		c.Commit(got)
+		off, n = off+int64(got), n-int64(got)
+		if err != nil && n > 0 {
+			c.end(transport.ErrShortFile)
+			return
+		}
 	}
 }
 

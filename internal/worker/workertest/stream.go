@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/message"
 )
 
@@ -59,6 +60,15 @@ func (s *Stream) Write(x *message.Exchange, p []byte) int {
 		s.OnWrite(x)
 	}
 	return s.Pending
+}
+
+// SendFile implements message.Stream.
+func (s *Stream) SendFile(x *message.Exchange, f *file.File, off, n int64) int {
+	b := make([]byte, n)
+	if _, err := f.ReadAt(b, off); err != nil {
+		s.Violations = append(s.Violations, "SendFile: "+err.Error())
+	}
+	return s.Write(x, b)
 }
 
 // End implements message.Stream.
