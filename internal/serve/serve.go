@@ -20,6 +20,7 @@ import (
 	"github.com/covetpy/covet/internal/engine"
 	"github.com/covetpy/covet/internal/h1"
 	"github.com/covetpy/covet/internal/host"
+	"github.com/covetpy/covet/internal/lossy"
 	"github.com/covetpy/covet/internal/transport"
 	"github.com/covetpy/covet/internal/worker"
 )
@@ -65,11 +66,16 @@ type instance struct {
 	listeners []transport.Listener
 	console   *console
 	began     time.Time
+
+	out                  *lossy.Writer // in front of Options.Out
+	workerOut, workerErr *lossy.Writer // nil where workers write to the terminal themselves
 }
 
 // Run serves until ctx ends, then drains. SIGHUP reloads.
 func Run(ctx context.Context, o Options) error {
 	s := &instance{Options: o, began: time.Now()}
+	s.takeOutput()
+	defer s.giveOutput()
 	if err := s.assemble(); err != nil {
 		return err
 	}
@@ -107,6 +113,7 @@ func (s *instance) assemble() error {
 		Spec: worker.Spec{
 			Python: c.Python, Target: s.Target, Dir: s.Dir, Workers: c.Workers.Workers, Threads: c.Threads,
 			EventLoop: c.EventLoop, Spin: c.Spin, SchedBatch: c.Scheduler == "batch", Dev: s.Dev,
+			Stdout: s.workerOut, Stderr: s.workerErr,
 		},
 		Policy: worker.Policy{
 			StartTimeout: c.StartTimeout, DrainTimeout: c.DrainTimeout, BlockedAfter: c.BlockedAfter,

@@ -75,7 +75,23 @@ func startProcess(s *spawner, spec *Spec, env workerEnv, files []*os.File) (*pro
 	cmd := exec.Command(spec.Python, "-m", "covet._worker")
 	cmd.Dir = spec.Dir
 	cmd.Env = append(os.Environ(), "COVET_WORKER="+string(text))
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	out, err := newRelay(spec.Stdout, os.Stdout)
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("worker output: %w", err)
+	}
+	defer out.started()
+	errs, err := newRelay(spec.Stderr, os.Stderr)
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("worker output: %w", err)
+	}
+	defer errs.started()
+	if spec.Stdout != nil {
+		// What a handler prints would stay in Python's buffer: only on a terminal it has one for each line.
+		cmd.Env = append(cmd.Env, "PYTHONUNBUFFERED=1")
+	}
+	cmd.Stdout, cmd.Stderr = out.write, errs.write
 	cmd.ExtraFiles = append([]*os.File{theirs}, files...)
 	cmd.SysProcAttr = sysProcAttr()
 	if err := s.start(cmd); err != nil {
@@ -89,6 +105,9 @@ func startProcess(s *spawner, spec *Spec, env workerEnv, files []*os.File) (*pro
 	p := &process{cmd: cmd, control: newControl(conn), exited: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
+		patience := time.After(tailPatience)
+		out.await(patience)
+		errs.await(patience)
 		close(p.exited)
 	}()
 	return p, nil

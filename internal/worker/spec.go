@@ -1,6 +1,10 @@
 package worker
 
-import "time"
+import (
+	"time"
+
+	"github.com/covetpy/covet/internal/lossy"
+)
 
 // Spec says what worker processes run and how many of them. Zero values stand for the defaults named.
 type Spec struct {
@@ -22,6 +26,9 @@ type Spec struct {
 	SchedBatch bool
 	// Dev is development mode.
 	Dev bool
+	// Stdout and Stderr carry what workers write there; nil means that they inherit this process's, and then wait for
+	// whoever reads it.
+	Stdout, Stderr *lossy.Writer
 	// RingBytes is the size of each ring, a power of two; 0 means 512 KiB: three of the largest frames.
 	RingBytes int
 }

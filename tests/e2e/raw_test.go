@@ -139,6 +139,25 @@ func TestLogReaderGone(t *testing.T) {
 	}
 }
 
+// The reader of the log may stay and not read; the server and its workers do not wait for it.
+func TestLogReaderStuck(t *testing.T) {
+	s := start(t, raw, "--workers", "1")
+	s.holdLog()
+	// Each answer logs an exception with its place, from the worker and from the engine: far more than a pipe holds.
+	for range 3000 {
+		if a := s.get("/error"); a.Status != 500 {
+			t.Fatalf("status %d", a.Status)
+		}
+	}
+	s.readLog()
+	for deadline := time.Now().Add(patience); !strings.Contains(s.Log(), "log lines were dropped"); {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing tells that lines were dropped")
+		}
+		s.get("/error")
+	}
+}
+
 // A server that was killed leaves the name of its Unix socket behind; the next one takes it.
 func TestSocketLeftBehind(t *testing.T) {
 	path := filepath.Join(runtimeDir(t), "s")

@@ -44,12 +44,14 @@ func python(t testing.TB) string { return fromEnv(t, "COVET_TEST_PYTHON", ".venv
 
 // server is a running covet.
 type server struct {
-	t      testing.TB
-	cmd    *exec.Cmd
-	URL    string
-	Addr   string
-	exited chan struct{}
-	out    *os.File // what reads the log
+	t       testing.TB
+	cmd     *exec.Cmd
+	URL     string
+	Addr    string
+	exited  chan struct{}
+	out     *os.File   // what reads the log
+	held    sync.Mutex // locked while the log is not read
+	holding bool
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -65,6 +67,10 @@ func start(t testing.TB, app string, options ...string) *server {
 	s.awaitReady()
 	return s
 }
+
+// holdLog stops reading the log, readLog goes on.
+func (s *server) holdLog() { s.held.Lock(); s.holding = true }
+func (s *server) readLog() { s.holding = false; s.held.Unlock() }
 
 // launch starts any command that will serve, without waiting.
 func launch(t testing.TB, dir, name string, args ...string) *server {
@@ -89,6 +95,8 @@ func launch(t testing.TB, dir, name string, args ...string) *server {
 		in := bufio.NewScanner(out)
 		in.Buffer(nil, 1<<20)
 		for in.Scan() {
+			s.held.Lock()
+			s.held.Unlock() //nolint:staticcheck // it is waited for, nothing is guarded
 			s.mu.Lock()
 			s.log.Write(in.Bytes())
 			s.log.WriteByte('\n')
@@ -104,6 +112,9 @@ func launch(t testing.TB, dir, name string, args ...string) *server {
 		close(s.exited)
 	}()
 	t.Cleanup(func() {
+		if s.holding {
+			s.readLog()
+		}
 		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGTERM)
 		select {
 		case <-s.exited:

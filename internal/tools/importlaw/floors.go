@@ -33,7 +33,7 @@ func floors() []floor {
 		{0, []string{
 			"fault", "metrics", "trace", "internal/buf", "internal/clock", "internal/host", "internal/ascii",
 			"internal/mailbox", "internal/uring", "internal/shm", "internal/ring", "internal/radix",
-			"internal/balance", "internal/detect", "internal/file",
+			"internal/balance", "internal/detect", "internal/file", "internal/lossy",
 		}, "the ground: the standard library and golang.org/x/sys, so that it can be used and tested alone"},
 	}
 }
