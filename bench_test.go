@@ -34,6 +34,10 @@ func (s *sink) Abort(*message.Exchange)                      { s.ended = true }
 func (s *sink) Inform(*message.Exchange, int)                {}
 func (s *sink) ReadBody(*message.Exchange)                   {}
 func (s *sink) PauseBody(*message.Exchange)                  {}
+func (s *sink) Upgradable(*message.Exchange, string) bool    { return false }
+func (s *sink) Upgrade(*message.Exchange, string, message.Takeover) bool {
+	return false
+}
 func (s *sink) ResumeBody(*message.Exchange)                 {}
 func (s *sink) SetDeadline(*message.Exchange, time.Duration) {}
 

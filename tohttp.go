@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -197,6 +198,9 @@ func (s *hosted) head(x *message.Exchange) {
 		// In full duplex net/http does not read the rest of the body, so the connection ends here.
 		h.Set("Connection", "close")
 	}
+	if n := x.Response.Length; n >= 0 && (s.started || s.r.Method == http.MethodHead) {
+		h.Set("Content-Length", strconv.FormatInt(n, 10))
+	}
 	s.w.WriteHeader(x.Response.Status)
 }
 
@@ -249,6 +253,13 @@ func (s *hosted) Inform(x *message.Exchange, status int) {
 	s.w.WriteHeader(status)
 	clear(h)
 }
+
+// Upgradable implements message.Stream. A connection of net/http is not handed over: the program has that server's
+// own way, http.Hijacker, around the app.
+func (s *hosted) Upgradable(*message.Exchange, string) bool { return false }
+
+// Upgrade implements message.Stream.
+func (s *hosted) Upgrade(*message.Exchange, string, message.Takeover) bool { return false }
 
 // SetDeadline implements message.Stream.
 func (s *hosted) SetDeadline(_ *message.Exchange, d time.Duration) {

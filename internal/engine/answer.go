@@ -107,6 +107,9 @@ func (s *session) writeWhole(x *message.Exchange) {
 	r := &x.Response
 	body := r.Body
 	w := s.wire(x)
+	if s.wholeWithTrailer(r, w, body) {
+		return
+	}
 	switch {
 	case !mayHaveBody(r.Status):
 		body = nil
@@ -255,9 +258,28 @@ func (s *session) writeFile(f *file.File, off, n int64) {
 	}
 }
 
-// writeLastChunk ends a chunked body.
-func (s *session) writeLastChunk() {
-	b := append(s.conn.Reserve(chunkFrame), h1.LastChunk...)
+// wholeWithTrailer writes a response whose body is known in chunks when trailer fields follow it: only there is a place
+// for them (RFC 9112 section 6.5). False: there are none, or there is no such place in this response.
+func (s *session) wholeWithTrailer(r *message.Response, w h1.Wire, body []byte) bool {
+	if len(r.Trailers()) == 0 || w.Head || w.Version < message.HTTP11 || !mayHaveBody(r.Status) || r.Status == resetContent {
+		return false
+	}
+	w.Chunked = true
+	s.out.framed = byChunks
+	s.writeHead(r, w, nil)
+	s.writePiece(body)
+	s.writeLastChunk(r)
+	return true
+}
+
+// writeLastChunk ends a chunked body, with its trailer fields.
+func (s *session) writeLastChunk(r *message.Response) {
+	fields := r.Trailers()
+	if len(fields) > transport.MaxReserve-chunkFrame {
+		s.write(h1.AppendTrailer(nil, fields))
+		return
+	}
+	b := h1.AppendTrailer(s.conn.Reserve(len(fields)+chunkFrame), fields)
 	s.commit(len(b))
 }
 

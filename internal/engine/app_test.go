@@ -19,6 +19,8 @@ type app struct {
 	events []string
 	// last is the reply of the last request that outlived Serve.
 	last *reply
+	// echo is the last connection that was handed over.
+	echo *echo
 }
 
 func (a *app) note(s string) { a.events = append(a.events, s) }
@@ -153,6 +155,38 @@ func (a *app) Serve(x *message.Exchange) {
 		r.left = 1 << 20
 		x.Stream.Start(x)
 		r.pump()
+	case "/upgrade":
+		if !x.Stream.Upgrade(x, "echo", a.takeover) {
+			text(x, 200, "not upgraded")
+		}
+	case "/upgrade-later":
+		x.Detach()
+		x.Receiver = r
+		x.Task.Do = r
+		x.Executor.Post(&x.Task)
+	case "/hijack":
+		if !x.Stream.Upgrade(x, "", a.takeover) {
+			text(x, 200, "not upgraded")
+		}
+	case "/offer":
+		x.Response.AddField("upgrade", "echo, other")
+		text(x, 426, "upgrade")
+	case "/trailer":
+		x.Response.AddTrailer("Checksum", "5")
+		x.Response.AddField("trailer", "later, content-length, checksum, later")
+		text(x, 200, "hello")
+	case "/trailer-stream":
+		if query == "length" {
+			x.Response.Length = 3
+		}
+		x.Response.AddField("trailer", "checksum")
+		x.Stream.Start(x)
+		x.Stream.Write(x, []byte("one"))
+		x.Response.AddTrailer("checksum", "3")
+		if x.Response.AddTrailer("content-length", "3") || x.Response.AddTrailer("a", "b\r\nc: d") {
+			a.t.Error("a trailer field was taken that must not be sent")
+		}
+		x.Stream.End(x)
 	case "/forget":
 	case "/panic":
 		panic("handler")
@@ -169,6 +203,12 @@ func (r *reply) Run() {
 	}
 	if r.kind == "/pieces" {
 		x.Stream.ResumeBody(x)
+		return
+	}
+	if r.kind == "/upgrade-later" {
+		if !x.Stream.Upgrade(x, "echo", r.a.takeover) {
+			text(x, 200, "not upgraded")
+		}
 		return
 	}
 	text(x, 200, "later "+string(x.Request.Bytes(x.Request.Query)))

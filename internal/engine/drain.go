@@ -30,8 +30,12 @@ func (d *drainState) begin() {
 	}
 	d.active = true
 	d.sh.each(func(s *session) {
-		if s.phase == phaseFirst || s.phase == phaseIdle {
+		switch s.phase {
+		case phaseFirst, phaseIdle:
 			d.hurry(s)
+		case phaseUpgraded:
+			s.leaveTunnel()
+		default:
 		}
 	})
 	d.check()
@@ -63,10 +67,10 @@ func (d *drainState) check() {
 	}
 }
 
-// cutAll aborts what is left and returns how many exchanges were in progress.
+// cutAll aborts what is left and returns how many exchanges were in progress, connections of other protocols included.
 func (d *drainState) cutAll() (exchanges int) {
 	d.sh.each(func(s *session) {
-		if s.x != nil {
+		if s.x != nil || s.phase == phaseUpgraded {
 			exchanges++
 		}
 		s.kill()

@@ -22,6 +22,8 @@ const (
 	phaseExchange
 	// phaseDiscard: the response has been sent, the rest of the request body is thrown away.
 	phaseDiscard
+	// phaseUpgraded: the connection has been handed over to another protocol: see upgrade.go.
+	phaseUpgraded
 	// phaseLinger: our last byte has been sent; input is thrown away so that the client can read it.
 	phaseLinger
 	// phaseClosing: the connection is closed, its output is still leaving.
@@ -52,6 +54,7 @@ func rules() [phaseCount]rule {
 		// Only while the receiver wants the body, or after the client has closed its sending side.
 		phaseExchange: {func(c *Config) time.Duration { return c.BodyTimeout }, (*session).expireStream},
 		phaseDiscard:  {func(c *Config) time.Duration { return c.LingerTimeout }, (*session).expireLinger},
+		phaseUpgraded: {none, nil},
 		// From the moment our output has left.
 		phaseLinger:  {func(c *Config) time.Duration { return c.LingerTimeout }, (*session).expireLinger},
 		phaseClosing: {none, nil},

@@ -45,6 +45,10 @@ type session struct {
 	in  inBody
 	out outBody
 
+	// tunnel and next are the two sides of what took the connection over: see upgrade.go.
+	tunnel *tunnel
+	next   message.Session
+
 	// answerIn is the time until the response must have started, counted from the end of Serve.
 	answerIn time.Duration
 
@@ -97,6 +101,9 @@ func (s *session) Data(in []byte) (consumed int) {
 			n, more = s.onStream(rest)
 		case phaseDiscard:
 			n, more = s.onDiscard(rest)
+		case phaseUpgraded:
+			// What is left unread waits for more of it, or for Resume: the transport stops reading at its own bound.
+			return consumed + s.onUpgraded(rest)
 		case phaseLinger:
 			n = s.onLinger(rest)
 		default:
@@ -137,7 +144,7 @@ func (s *session) hold(unread int) {
 
 // release lets input come again.
 func (s *session) release() {
-	if s.paused && !s.choked && !s.yielded {
+	if s.paused && !s.choked && !s.yielded && (s.tunnel == nil || !s.tunnel.paused) {
 		s.paused = false
 		s.conn.Resume()
 	}
@@ -160,6 +167,8 @@ func (s *session) EOF() {
 			s.sentAtLook = s.written
 			s.arm(byInput, s.sh.cfg.HalfCloseTimeout)
 		}
+	case phaseUpgraded:
+		s.next.EOF()
 	case phaseClosing, phaseClosed:
 	default:
 		s.close()
@@ -179,14 +188,19 @@ func (s *session) Drained() {
 		s.choked = false
 		s.release()
 	}
+	if s.phase == phaseUpgraded && s.next != nil {
+		s.next.Drained()
+		return
+	}
 	s.lingerFromNow()
 }
 
 // Closed implements transport.Session.
-func (s *session) Closed(error) {
+func (s *session) Closed(err error) {
 	s.phase = phaseClosed
 	s.loop.Unschedule(&s.timer)
 	s.lose()
+	s.closeTunnel(err)
 	s.links.remove()
 	s.sh.count.open.Add(-1)
 	sh := s.sh

@@ -14,12 +14,12 @@ type counters struct {
 	refused, discarded                        atomic.Uint64
 	idleTimeouts, readTimeouts, writeTimeouts atomic.Uint64
 	handlerTimeouts, gone, aborted, bugs      atomic.Uint64
-	open, exchanges                           atomic.Int64
+	open, exchanges, upgraded                 atomic.Int64
 
 	_ [cacheLine]byte
 }
 
-// Stats are counts since the server was made, and two numbers of now, summed over all loops.
+// Stats are counts since the server was made, and three numbers of now, summed over all loops.
 type Stats struct {
 	// Accepted connections, and Requests whose head was complete and valid.
 	Accepted, Requests uint64
@@ -37,8 +37,9 @@ type Stats struct {
 	Gone, Aborted uint64
 	// Bugs are handlers that panicked, did not answer or broke the contract of message.Stream. Each is logged.
 	Bugs uint64
-	// Open connections and Exchanges in progress, now.
-	Open, Exchanges int64
+	// Open connections and Exchanges in progress, now; Upgraded are those of the connections that another protocol has
+	// taken over.
+	Open, Exchanges, Upgraded int64
 }
 
 func (c *counters) addTo(t *Stats) {
@@ -58,6 +59,7 @@ func (c *counters) addTo(t *Stats) {
 	t.Bugs += c.bugs.Load()
 	t.Open += c.open.Load()
 	t.Exchanges += c.exchanges.Load()
+	t.Upgraded += c.upgraded.Load()
 }
 
 // Stats returns the counts. It is safe from any goroutine; numbers that change meanwhile may not agree with each

@@ -65,7 +65,7 @@ func (s *session) End(x *message.Exchange) {
 		return
 	}
 	if s.out.framed == byChunks {
-		s.writeLastChunk()
+		s.writeLastChunk(&x.Response)
 	}
 	s.finish()
 }

@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"github.com/covetpy/covet/fault"
-	"github.com/covetpy/covet/internal/ascii"
 	"github.com/covetpy/covet/internal/message"
 )
 
@@ -237,7 +236,7 @@ func (c *Chunks) trailerLine(r *message.Request, b []byte) (size int, err *fault
 	}
 	c.scanned = 0
 	c.fields++
-	if !forbiddenInTrailer(b[:colon]) {
+	if !message.ForbiddenInTrailer(b[:colon]) {
 		c.keep(r, b[:end], colon)
 	}
 	return end + 2, nil
@@ -259,45 +258,6 @@ func (c *Chunks) keep(r *message.Request, line []byte, colon int) {
 		Name:  message.Span{Off: start, Len: uint32(colon)},
 		Value: message.Span{Off: start + uint32(from), Len: uint32(to - from)},
 	})
-}
-
-// forbiddenInTrailer tells the fields that must be known before the content, or that somebody may have judged
-// already (RFC 9110 section 6.5.1): framing, routing, request modifiers, authentication, content format. They are
-// dropped, as are the fields that proxies speak to us with.
-func forbiddenInTrailer(name []byte) bool {
-	switch len(name) {
-	case 2:
-		return ascii.EqualFold(name, "te")
-	case 3:
-		return ascii.EqualFold(name, "via")
-	case 4:
-		return ascii.EqualFold(name, "host")
-	case 5:
-		return ascii.EqualFold(name, "range")
-	case 6:
-		return ascii.EqualFold(name, "cookie") || ascii.EqualFold(name, "expect") || ascii.EqualFold(name, "pragma") ||
-			ascii.EqualFold(name, "origin")
-	case 7:
-		return ascii.EqualFold(name, "trailer") || ascii.EqualFold(name, "upgrade")
-	case 9:
-		return ascii.EqualFold(name, "forwarded") || ascii.EqualFold(name, "x-real-ip")
-	case 10:
-		return ascii.EqualFold(name, "connection") || ascii.EqualFold(name, "keep-alive") || ascii.EqualFold(name, "set-cookie")
-	}
-	for _, prefix := range [...]string{"content-", "if-", "x-forwarded-"} {
-		if len(name) > len(prefix) && ascii.EqualFold(name[:len(prefix)], prefix) {
-			return true
-		}
-	}
-	for _, other := range [...]string{
-		"transfer-encoding", "authorization", "proxy-authorization", "proxy-authenticate", "www-authenticate",
-		"proxy-connection", "cache-control", "max-forwards",
-	} {
-		if ascii.EqualFold(name, other) {
-			return true
-		}
-	}
-	return false
 }
 
 // unhex returns the value of a hexadecimal digit, 0xff for any other byte.

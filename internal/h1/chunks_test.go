@@ -141,12 +141,12 @@ func TestForbiddenInTrailer(t *testing.T) {
 		"If-Match", "If-Range", "X-Forwarded-For", "X-Forwarded-Proto", "Transfer-Encoding", "Authorization",
 		"Proxy-Authorization", "Proxy-Authenticate", "WWW-Authenticate", "Proxy-Connection", "Cache-Control", "Max-Forwards",
 	} {
-		if !forbiddenInTrailer([]byte(name)) || !forbiddenInTrailer([]byte(strings.ToLower(name))) {
+		if !message.ForbiddenInTrailer([]byte(name)) || !message.ForbiddenInTrailer([]byte(strings.ToLower(name))) {
 			t.Errorf("%s is let through", name)
 		}
 	}
 	for _, name := range []string{"ETag", "X-Sum", "Server-Timing", "Digest", "Hosts", "Expires", "Content", "Grpc-Status"} {
-		if forbiddenInTrailer([]byte(name)) {
+		if message.ForbiddenInTrailer([]byte(name)) {
 			t.Errorf("%s is dropped", name)
 		}
 	}

@@ -33,11 +33,13 @@ type Wire struct {
 
 // maxOwnFields is what a head holds at most beside r.Fields: the status line (15 bytes and a reason of at most 31,
 // "Network Authentication Required"), date (37), content-type (16 and 25), one of content-length (37) and
-// transfer-encoding (28), connection (24), the empty line (2): 187.
+// transfer-encoding (28), connection (24 and 9), the names of trailer (11) and upgrade (11), the empty line (2): 218.
 const maxOwnFields = 256
 
 // HeadBound returns an upper bound of the bytes that AppendHead adds for r.
-func HeadBound(r *message.Response) int { return maxOwnFields + len(r.Fields()) }
+func HeadBound(r *message.Response) int {
+	return maxOwnFields + len(r.Fields()) + r.AnnouncedBound() + len(r.Offer())
+}
 
 // AppendHead appends the head of a final response: status line, the fields that the codec owns, r.Fields, the empty
 // line. A status outside 200 to 999 is written as 500: an interim response is for AppendInterim.
@@ -67,6 +69,10 @@ func AppendHead(dst []byte, r *message.Response, w Wire) []byte {
 	case w.Chunked:
 		if !w.Head && status != http.StatusNotModified {
 			dst = append(dst, "transfer-encoding: chunked\r\n"...)
+			if r.Announced() {
+				// RFC 9110 section 6.6.2: a sender SHOULD name the fields that might be in the trailer section.
+				dst = append(r.AppendAnnounced(append(dst, "trailer: "...)), "\r\n"...)
+			}
 		}
 	case w.Length > 0 || (w.Length == 0 && status != http.StatusNotModified):
 		dst = append(dst, "content-length: "...)
@@ -75,17 +81,46 @@ func AppendHead(dst []byte, r *message.Response, w Wire) []byte {
 	}
 	// RFC 9112 section 9.3 and 9.6. The status line says 1.1 to everyone (RFC 9110 section 2.5), so an HTTP/1.0
 	// client, too, is told both that the connection ends and that it stays.
-	if !w.KeepAlive {
+	switch {
+	case r.Offer() != "":
+		dst = appendOffer(dst, r.Offer(), w)
+	case !w.KeepAlive:
 		dst = append(dst, "connection: close\r\n"...)
-	} else if w.Version < message.HTTP11 {
+	case w.Version < message.HTTP11:
 		dst = append(dst, "connection: keep-alive\r\n"...)
 	}
 	dst = append(dst, r.Fields()...)
 	return append(dst, "\r\n"...)
 }
 
+// appendOffer appends Upgrade with its connection option: "A sender of Upgrade MUST also send an "Upgrade" connection
+// option" (RFC 9110 section 7.8).
+func appendOffer(dst []byte, protocols string, w Wire) []byte {
+	dst = append(dst, "connection: upgrade"...)
+	if !w.KeepAlive {
+		dst = append(dst, ", close"...)
+	} else if w.Version < message.HTTP11 {
+		dst = append(dst, ", keep-alive"...)
+	}
+	dst = append(dst, "\r\nupgrade: "...)
+	dst = append(dst, protocols...)
+	return append(dst, "\r\n"...)
+}
+
+// AppendSwitch appends the answer that ends HTTP on a connection: 101 (Switching Protocols) with its Connection and
+// Upgrade (RFC 9110 section 15.2.2), and fields in wire form.
+func AppendSwitch(dst []byte, protocol string, fields []byte) []byte {
+	dst = append(appendStatusLine(dst, http.StatusSwitchingProtocols), "connection: upgrade\r\nupgrade: "...)
+	dst = append(append(dst, protocol...), "\r\n"...)
+	return append(append(dst, fields...), "\r\n"...)
+}
+
+// AppendTrailer appends the end of a chunked body with trailer fields in wire form (RFC 9112 section 7.1.2).
+func AppendTrailer(dst, fields []byte) []byte {
+	return append(append(append(dst, "0\r\n"...), fields...), "\r\n"...)
+}
+
 // AppendInterim appends an interim response (RFC 9110 section 15.2) with fields in wire form, "name: value\r\n" each.
-// It serves 101 (Switching Protocols) too, whose Connection and Upgrade are among the fields.
 func AppendInterim(dst []byte, status int, fields []byte) []byte {
 	dst = appendStatusLine(dst, status)
 	dst = append(dst, fields...)

@@ -89,6 +89,14 @@ type Stream interface {
 	// stay. It does nothing on HTTP/1.0.
 	Inform(x *Exchange, status int)
 
+	// Upgradable reports whether Upgrade would succeed: the request asks for that protocol (RFC 9110 section 7.8) over
+	// HTTP/1.1, its body has been read, the response has not begun, and the server is not draining. With an empty
+	// protocol it need not ask for any.
+	Upgradable(x *Exchange, protocol string) bool
+	// Upgrade answers 101 (Switching Protocols) with the fields of x.Response and hands the connection, with its
+	// unread input, to what open makes. With an empty protocol nothing is answered: that is the new Session's. False:
+	// nothing has happened, the request is to be answered as if it had not asked. True: x is back in its pool.
+	Upgrade(x *Exchange, protocol string, open Takeover) bool
 	// ReadBody starts delivering a body that is not BodyComplete to x.Receiver, and sends 100 (Continue) first where
 	// the client waits for it. Until then no body is read. At most once an exchange.
 	ReadBody(x *Exchange)

@@ -62,19 +62,30 @@ type Response struct {
 
 	// fields holds the added fields as they will be on the wire: "name: value\r\n" each. Names in lower case.
 	fields []byte
+	// trailers holds the trailer fields likewise; announced, the names of a Trailer field, ", " between them.
+	trailers, announced []byte
+	// offer is the value of the Upgrade field.
+	offer string
 }
 
 // Reset makes r ready for the next exchange and keeps its memory.
 func (r *Response) Reset() {
-	fields := r.fields[:0]
-	*r = Response{Status: 200, Length: -1, fields: fields}
+	fields, trailers, announced := r.fields[:0], r.trailers[:0], r.announced[:0]
+	if cap(trailers)+cap(announced) > maxKeptTrailers {
+		trailers, announced = nil, nil
+	}
+	*r = Response{Status: 200, Length: -1, fields: fields, trailers: trailers, announced: announced}
 }
+
+// maxKeptTrailers bounds the memory for trailer fields that an unused Response keeps, in bytes.
+const maxKeptTrailers = 8 << 10
 
 // Fields returns the added fields in wire form, "name: value\r\n" each, for the codec.
 func (r *Response) Fields() []byte { return r.fields }
 
 // AddField appends a field. It reports false, and adds nothing, when the name is not a token or the value holds a
-// byte that could split the response (RFC 9110 section 5.5). Fields that the codec owns are accepted and dropped.
+// byte that could split the response (RFC 9110 section 5.5). Fields that the codec owns are accepted and dropped, but
+// for two: Trailer announces names (see AddTrailer), Upgrade makes an offer (see Offer).
 func (r *Response) AddField(name, value string) bool { return addField(r, name, value) }
 
 // AddFieldBytes is AddField for bytes, which are copied.
@@ -88,6 +99,12 @@ func addField[T ascii.Text](r *Response, name, value T) bool {
 	r.fields = append(r.fields, name...)
 	ascii.LowerInPlace(r.fields[start:])
 	if codecOwns(r.fields[start:]) {
+		switch string(r.fields[start:]) {
+		case "trailer":
+			announce(r, value)
+		case "upgrade":
+			r.offer = string(value)
+		}
 		r.fields = r.fields[:start]
 		return true
 	}
@@ -110,14 +127,44 @@ func (r *Response) SetField(name, value string) bool {
 func (r *Response) RemoveField(name string) {
 	kept := r.fields[:0]
 	for rest := r.fields; len(rest) > 0; {
-		end := bytes.IndexByte(rest, '\n') + 1 // values hold no LF: see addField
-		line := rest[:end]
-		rest = rest[end:]
-		if colon := bytes.IndexByte(line, ':'); !strings.EqualFold(string(line[:colon]), name) {
+		line, after := nextLine(rest)
+		rest = after
+		if n, _ := cutField(line); !strings.EqualFold(string(n), name) {
 			kept = append(kept, line...)
 		}
 	}
 	r.fields = kept
+	switch {
+	case strings.EqualFold(name, "trailer"):
+		r.announced = r.announced[:0]
+	case strings.EqualFold(name, "upgrade"):
+		r.offer = ""
+	}
+}
+
+// Offer is the value of the Upgrade field (RFC 9110 section 7.8): the protocols that the server would rather speak,
+// as a response with 426 must tell. The codec sends it with its Connection option. Empty: none.
+func (r *Response) Offer() string { return r.offer }
+
+// nextLine splits the first line, with its end, off fields in wire form: values hold no LF, see addField.
+func nextLine(fields []byte) (line, rest []byte) {
+	end := bytes.IndexByte(fields, '\n') + 1
+	return fields[:end], fields[end:]
+}
+
+// cutField splits a line in wire form.
+func cutField(line []byte) (name, value []byte) {
+	colon := bytes.IndexByte(line, ':')
+	return line[:colon], line[colon+len(": ") : len(line)-len("\r\n")]
+}
+
+// EachField calls f for every line of fields in wire form, such as Fields and Trailers.
+func EachField(fields []byte, f func(name, value []byte)) {
+	for len(fields) > 0 {
+		line, rest := nextLine(fields)
+		fields = rest
+		f(cutField(line))
+	}
 }
 
 // Field returns the value of the first field of the given lower-case name, nil when there is none.
@@ -145,7 +192,7 @@ func codecOwns(lower []byte) bool {
 // CopyFrom makes r a copy of o, without its Body, in memory of r: for a handler that prepares the response off the
 // loop while the loop may need its own.
 func (r *Response) CopyFrom(o *Response) {
-	fields := append(r.fields[:0], o.fields...)
+	fields, trailers, announced := append(r.fields[:0], o.fields...), append(r.trailers[:0], o.trailers...), append(r.announced[:0], o.announced...)
 	*r = *o
-	r.Body, r.fields = nil, fields
+	r.Body, r.fields, r.trailers, r.announced = nil, fields, trailers, announced
 }

@@ -93,6 +93,12 @@ func (s *Stream) ReadBody(*message.Exchange) {
 	s.Reading = true
 }
 
+// Upgradable implements message.Stream.
+func (s *Stream) Upgradable(*message.Exchange, string) bool { return false }
+
+// Upgrade implements message.Stream.
+func (s *Stream) Upgrade(*message.Exchange, string, message.Takeover) bool { return false }
+
 // PauseBody implements message.Stream.
 func (s *Stream) PauseBody(*message.Exchange) { s.Paused = true }
 
