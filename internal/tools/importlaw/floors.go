@@ -27,13 +27,13 @@ func floors() []floor {
 		{4, []string{"."}, "the public API is the waist: the engine is below it, features are above"},
 		{3, []string{"internal/engine/...", "internal/worker/...", "internal/upstream/..."}, "these join floors 0-2 and do not know who answers"},
 		{2, []string{
-			"internal/transport/...", "internal/tlsio", "internal/h1", "internal/h2", "internal/ws", "internal/frame",
+			"internal/transport/...", "internal/tlsio", "internal/h1", "internal/h2", "internal/ws", "internal/frame", "internal/multipart",
 		}, "a transport or a codec is replaceable because no other one knows it"},
 		{1, []string{"internal/message", "internal/transport", "config"}, "the vocabulary that both sides of a border share"},
 		{0, []string{
 			"fault", "metrics", "trace", "internal/buf", "internal/clock", "internal/host", "internal/ascii",
 			"internal/mailbox", "internal/uring", "internal/shm", "internal/ring", "internal/radix",
-			"internal/balance", "internal/detect", "internal/file", "internal/lossy",
+			"internal/balance", "internal/detect", "internal/file", "internal/mediatype", "internal/lossy",
 		}, "the ground: the standard library and golang.org/x/sys, so that it can be used and tested alone"},
 	}
 }
