@@ -52,6 +52,7 @@ type server struct {
 	out     *os.File   // what reads the log
 	held    sync.Mutex // locked while the log is not read
 	holding bool
+	sources int // client addresses that crowds have used
 
 	mu  sync.Mutex
 	log bytes.Buffer
