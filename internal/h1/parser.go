@@ -80,11 +80,12 @@ func (p *Parser) Release() {
 // the framing is NoBody.
 //
 // The error is one of 400, 413 (the declared length), 414, 417, 431, 501 (transfer coding) and 505; after it the
-// connection must be closed. Which error is found first does not depend on how the input was cut.
+// connection must be closed. Of r only the Method is then defined, as far as it was read. Which error is found first does not depend on how the input was cut.
 func (p *Parser) ParseHead(l *Limits, r *message.Request, in []byte) (n int, f Framing, err *fault.Error) {
 	if p.scan.phase != atStart {
 		// Part of this head came before: only look whether the rest is there now.
 		if n, err = p.scan.run(l, nil, nil, in); n == 0 || err != nil {
+			p.scan.refused(r, in, err)
 			return 0, NoBody, err
 		}
 		p.scan = scan{}
@@ -93,6 +94,7 @@ func (p *Parser) ParseHead(l *Limits, r *message.Request, in []byte) (n int, f F
 	h.reset()
 	r.Fields = r.Fields[:0]
 	if n, err = p.scan.run(l, r, &h, in); n == 0 || err != nil {
+		p.scan.refused(r, in, err)
 		return 0, NoBody, err
 	}
 	s := p.scan
@@ -112,6 +114,14 @@ func (p *Parser) ParseHead(l *Limits, r *message.Request, in []byte) (n int, f F
 		return 0, NoBody, err
 	}
 	return n, f, nil
+}
+
+// refused tells r the method of a head that is refused after it: the answer to HEAD has no content, be it an error
+// (RFC 9110 section 9.3.2).
+func (s *scan) refused(r *message.Request, in []byte, err *fault.Error) {
+	if err != nil && s.phase > inMethod {
+		r.Method = message.ParseMethod(in[s.start:s.method])
+	}
 }
 
 // run scans in from where the state stands to the end of the head, and returns its length, or 0 when it is

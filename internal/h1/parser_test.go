@@ -217,3 +217,32 @@ func TestRelease(t *testing.T) {
 		t.Fatal(n, err)
 	}
 }
+
+// The answer to HEAD has no content, be it an error (RFC 9110 section 9.3.2): so the method is known where it was read.
+func TestRefusedMethod(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		want message.Method
+	}{
+		{"HEAD / HTTP/1.1\r\nHost : a\r\n\r\n", message.MethodHead},
+		{"HEAD /\\ HTTP/1.1\r\nHost: a\r\n\r\n", message.MethodHead},
+		{"\r\nHEAD / HTTP/2.0\r\n\r\n", message.MethodHead},
+		{"HEAD / HTTP/1.1\r\n\r\n", message.MethodHead},
+		{"HEAD\x00", message.MethodOther},
+	} {
+		for cut := range len(c.in) + 1 {
+			var p Parser
+			var r message.Request
+			r.Reset()
+			if _, _, err := p.ParseHead(nil, &r, []byte(c.in[:cut])); err == nil {
+				r.Reset() // the rest may come to another one
+				if _, _, err = p.ParseHead(nil, &r, []byte(c.in)); err == nil {
+					t.Fatalf("%q is accepted", c.in)
+				}
+			}
+			if r.Method != c.want {
+				t.Errorf("%q cut at %d: method %v", c.in, cut, r.Method)
+			}
+		}
+	}
+}
