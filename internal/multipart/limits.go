@@ -15,7 +15,7 @@ type Limits struct {
 	Files int
 	// FieldBytes bounds the data of one field; default 1 MiB.
 	FieldBytes int64
-	// FieldsBytes bounds the names and data of all fields together, which are kept in memory; default 8 MiB.
+	// FieldsBytes bounds the names and data of all fields together, which are kept in memory; default 2 MiB.
 	FieldsBytes int64
 	// FileBytes bounds one file; default none: the limit on bodies holds.
 	FileBytes int64
@@ -37,7 +37,7 @@ const (
 	defaultFields      = 1000
 	defaultFiles       = 100
 	defaultFieldBytes  = 1 << 20
-	defaultFieldsBytes = 8 << 20
+	defaultFieldsBytes = 2 << 20
 	defaultHeadBytes   = 8 << 10
 	defaultHeadLines   = 16
 	defaultAround      = 1 << 10 // preamble and epilogue, which nobody sends but by mistake
