@@ -151,15 +151,61 @@ func TestOutVectorsIsBounded(t *testing.T) {
 	o.Release()
 }
 
+// bytesFile is a file whose bytes from at on are content.
+type bytesFile struct {
+	refs    *int
+	at      int64
+	content []byte
+}
+
+func (f *bytesFile) Release() { *f.refs-- }
+
+func (f *bytesFile) read(off int64, n int) []byte { return f.content[off-f.at:][:n] }
+
+func TestOutOfFiles(t *testing.T) {
+	p := NewPool(0)
+	var o Out
+	o.Init(p)
+	refs := 3
+	f := &bytesFile{refs: &refs, at: 1 << 40, content: []byte("0123456789")}
+	o.AppendFile(f, 1<<40, 0)
+	if refs != 2 || o.Pending() != 0 || p.Outstanding() != 0 {
+		t.Fatalf("nothing of a file: %d references, %d pending, %d blocks", refs, o.Pending(), p.Outstanding())
+	}
+	o.Reserve(10) // and thought better of it
+	o.AppendFile(f, 1<<40+2, 8)
+	o.Write([]byte("after"))
+	if v := o.Vectors(make([][]byte, 0, 8)); len(v) != 0 || o.Front() != nil {
+		t.Errorf("memory behind a file comes before it: %q", v)
+	}
+	o.Consume(3)
+	got, off, n := o.FrontFile()
+	if got != File(f) || off != 1<<40+5 || n != 5 || refs != 2 {
+		t.Errorf("front file: %v from %d, %d bytes, %d references", got, off, n, refs)
+	}
+	o.Consume(5 + 2) // over the border
+	if refs != 1 || string(o.Front()) != "ter" {
+		t.Errorf("after the file: %q, %d references", o.Front(), refs)
+	}
+	o.AppendFile(f, 1<<40, 1)
+	o.Release()
+	if refs != 0 || p.Outstanding() != 0 {
+		t.Errorf("after Release: %d references, %d blocks", refs, p.Outstanding())
+	}
+}
+
 // FuzzOut compares Out with bytes.Buffer under random operations.
 func FuzzOut(f *testing.F) {
 	f.Add([]byte{0, 10, 1, 20, 2, 5, 3, 200, 2, 255})
 	f.Add([]byte{1, 255, 1, 255, 4, 0, 2, 255, 2, 1, 5, 0, 0, 9})
+	f.Add([]byte{1, 9, 6, 20, 0, 7, 6, 1, 6, 0, 2, 90, 3, 0, 1, 40})
+	f.Add([]byte{6, 20, 4, 255, 6, 3, 2, 9, 3, 0, 2, 9, 2, 9, 3, 0, 5, 0})
 	f.Fuzz(func(t *testing.T, ops []byte) {
 		p := NewPool(256 << 10)
 		var o Out
 		o.Init(p)
 		var model bytes.Buffer
+		refs := 0
 		seq := byte(0)
 		fill := func(b []byte, n int) []byte {
 			for range n {
@@ -170,7 +216,14 @@ func FuzzOut(f *testing.F) {
 		}
 		for i := 0; i+1 < len(ops); i += 2 {
 			n := int(ops[i+1])
-			switch ops[i] % 6 {
+			switch ops[i] % 7 {
+			case 6:
+				n *= 50
+				f := &bytesFile{refs: &refs, at: int64(n)}
+				f.content = fill(nil, n)
+				model.Write(f.content)
+				refs++
+				o.AppendFile(f, f.at, n)
 			case 0: // reserve more than is committed
 				b := fill(o.Reserve(n*40), n)
 				model.Write(b)
@@ -184,7 +237,11 @@ func FuzzOut(f *testing.F) {
 				model.Next(n)
 				o.Consume(n)
 			case 3:
-				if !bytes.HasPrefix(model.Bytes(), o.Front()) || (o.Front() == nil) != (model.Len() == 0) {
+				if f, off, n := o.FrontFile(); f != nil {
+					if o.Front() != nil || !bytes.HasPrefix(model.Bytes(), f.(*bytesFile).read(off, n)) || n == 0 {
+						t.Fatalf("front file differs")
+					}
+				} else if !bytes.HasPrefix(model.Bytes(), o.Front()) || (o.Front() == nil) != (model.Len() == 0) {
 					t.Fatalf("front differs")
 				}
 			case 4:
@@ -196,10 +253,22 @@ func FuzzOut(f *testing.F) {
 				t.Fatalf("pending = %d, want %d", o.Pending(), model.Len())
 			}
 		}
-		if got := bytes.Join(o.Vectors(make([][]byte, 0, 4096)), nil); !bytes.Equal(got, model.Bytes()) {
-			t.Fatalf("content differs: %d bytes, want %d", len(got), model.Len())
+		for o.Pending() > 0 && len(ops)/2%2 == 0 { // else Release drops what is queued
+			var got []byte
+			if f, off, n := o.FrontFile(); f != nil {
+				got = f.(*bytesFile).read(off, min(n, 999))
+			} else {
+				got = bytes.Join(o.Vectors(make([][]byte, 0, 4096)), nil)
+			}
+			if len(got) == 0 || !bytes.Equal(got, model.Next(len(got))) {
+				t.Fatalf("content differs in the %d bytes before the last %d", len(got), model.Len())
+			}
+			o.Consume(len(got))
 		}
 		o.Release()
+		if refs != 0 {
+			t.Fatalf("%d references to files are held by an empty queue", refs)
+		}
 		if err := p.Close(); err != nil || p.Mapped() != 0 {
 			t.Fatalf("close: %v, mapped %d", err, p.Mapped())
 		}
@@ -262,14 +331,19 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 	in.Init(p)
 	msg := bytes.Repeat([]byte("m"), 300)
 	vecs := make([][]byte, 0, 8)
+	var refs int
+	f := &bytesFile{refs: &refs}
 	allocs := testing.AllocsPerRun(1000, func() {
 		for range 200 {
 			o.Commit(copy(o.Reserve(len(msg))[:len(msg)], msg))
 			in.Append(msg)
 		}
 		vecs = o.Vectors(vecs[:0])
+		o.AppendFile(f, 0, 5)
+		o.AppendFile(f, 5, 5)
 		for o.Pending() > 0 {
-			o.Consume(len(o.Front()))
+			_, _, n := o.FrontFile()
+			o.Consume(max(len(o.Front()), n))
 		}
 		in.Consume(100)
 		in.Consume(in.Len())

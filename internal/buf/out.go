@@ -1,10 +1,10 @@
 package buf
 
 // Out is the output queue of a connection: bytes appended at the end by Reserve and Commit or by Write, and taken
-// from the front by the kernel. It is a chain of blocks:
+// from the front by the kernel. It is a chain of blocks, and of ranges of files between them:
 //
-//	head ──▶ [ consumed │ front bytes │ unused ] ──▶ [ bytes │ unused ] ──▶ tail
-//	         0          r             w
+//	head ──▶ [ consumed │ front bytes │ unused ] ──▶ [ range of a file ] ──▶ [ bytes │ unused ] ──▶ tail
+//	         0          r             w                  0 ── r ── w
 //
 // Bytes never move while they are queued: what Front and Vectors returned stays valid, and may be read by the
 // kernel, until Consume passes it or Release. An Out whose bytes have all been consumed holds no block.
@@ -27,7 +27,7 @@ func (o *Out) Init(p *Pool) { *o = Out{pool: p} }
 func (o *Out) Pending() int { return o.n }
 
 // Reserve returns an empty slice of capacity ≥ n at the end of the queue, valid until the next call of any method
-// but Pending, Front, Vectors and Consume.
+// but Pending, Front, FrontFile, Vectors and Consume.
 func (o *Out) Reserve(n int) []byte {
 	t := o.tail
 	if t == nil || len(t.mem)-t.w < n {
@@ -55,7 +55,7 @@ func (o *Out) Write(p []byte) {
 	o.n += len(p)
 	for len(p) > 0 {
 		t := o.tail
-		if t == nil || t.w == len(t.mem) {
+		if t == nil || t.w >= len(t.mem) { // more, for the range of a file
 			t = o.grow(min(len(p), stepMax))
 		}
 		c := copy(t.mem[t.w:], p)
@@ -67,6 +67,12 @@ func (o *Out) Write(p []byte) {
 // grow appends a block with at least n bytes. Blocks grow with the queue, so that a long one has few of them.
 func (o *Out) grow(n int) *Block {
 	b := o.pool.Get(max(n, min(o.n, stepMax)))
+	o.push(b)
+	return b
+}
+
+// push makes b the last block.
+func (o *Out) push(b *Block) {
 	switch t := o.tail; {
 	case t == nil:
 		o.head = b
@@ -77,16 +83,42 @@ func (o *Out) grow(n int) *Block {
 		t.next = b
 	}
 	o.tail = b
-	return b
 }
 
-// Front returns the bytes of the first block, or nil when the queue is empty.
+// AppendFile puts n bytes of f, from the offset off, at the end of the queue. The queue takes over the reference to f
+// that the caller has, and gives it back when those bytes have been consumed or released.
+func (o *Out) AppendFile(f File, off int64, n int) {
+	if n <= 0 {
+		f.Release()
+		return
+	}
+	b := o.pool.getRange()
+	b.file, b.base, b.r, b.w = f, off, 0, n
+	o.push(b)
+	o.n += n
+}
+
+// Front returns the bytes of the first block, or nil when the queue is empty or begins with a file.
 func (o *Out) Front() []byte {
 	if o.n == 0 {
 		return nil
 	}
 	o.skip()
+	if o.head.file != nil {
+		return nil
+	}
 	return o.head.mem[o.head.r:o.head.w]
+}
+
+// FrontFile returns the file that the queue begins with, and which n bytes of it are next: f is nil when the queue is
+// empty or begins with memory. F is valid until those bytes are consumed.
+func (o *Out) FrontFile() (f File, off int64, n int) {
+	if o.n == 0 {
+		return nil, 0, 0
+	}
+	o.skip()
+	b := o.head
+	return b.file, b.base + int64(b.r), b.w - b.r
 }
 
 // skip puts back the blocks at the front that have nothing to send.
@@ -98,10 +130,10 @@ func (o *Out) skip() {
 	}
 }
 
-// Vectors appends to dst the pieces of the queue in order, at most cap(dst) - len(dst) of them, and returns it.
-// It never allocates: give it a dst with spare capacity.
+// Vectors appends to dst the pieces of memory that the queue begins with, in order, at most cap(dst) - len(dst) of
+// them, and returns it. It never allocates: give it a dst with spare capacity.
 func (o *Out) Vectors(dst [][]byte) [][]byte {
-	for b := o.head; b != nil && len(dst) < cap(dst); b = b.next {
+	for b := o.head; b != nil && b.file == nil && len(dst) < cap(dst); b = b.next {
 		if b.r < b.w {
 			dst = append(dst, b.mem[b.r:b.w])
 		}

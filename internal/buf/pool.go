@@ -41,9 +41,21 @@ type Block struct {
 	mem  []byte // all of it: len is the capacity
 	r, w int    // what is used is mem[r:w], for In and Out
 	next *Block // in a free list or an output queue
-	slab *slab  // nil for a block that was mapped for itself
-	free bool   // is in a free list: catches a second Put
+	slab *slab  // nil for a block that was mapped for itself, and for a range of a file
+	file File   // a range of a file, its bytes from base+r to base+w; nil for memory
+	base int64
+	free bool // is in a free list: catches a second Put
 }
+
+// File is what an [Out] needs of a file whose bytes it queues: whoever sends them knows more about it.
+type File interface {
+	// Release gives one reference back.
+	Release()
+}
+
+// maxRanges bounds the unused descriptions of file ranges that a pool keeps: as many as connections of a busy loop
+// have files under way, at 100 bytes each.
+const maxRanges = 1 << 10
 
 // Bytes is the block's whole memory. It is valid until Put.
 func (b *Block) Bytes() []byte { return b.mem }
@@ -67,6 +79,8 @@ type Pool struct {
 	keep        int               // the most that idle may be
 	mapped      int               // bytes of all mappings
 	out         int               // blocks handed out
+	ranges      *Block            // unused descriptions of file ranges
+	rangeCount  int
 }
 
 // NewPool returns an empty pool that keeps at most keep bytes of wholly free slabs; 0 means DefaultKeep.
@@ -133,6 +147,10 @@ func (p *Pool) Put(b *Block) {
 	}
 	p.out--
 	s := b.slab
+	if b.file != nil {
+		p.putRange(b)
+		return
+	}
 	if s == nil {
 		b.free = true
 		p.mapped -= len(b.mem)
@@ -156,6 +174,28 @@ func (p *Pool) Put(b *Block) {
 	}
 	p.idle += len(s.mem)
 	p.pushBack(s)
+}
+
+// getRange returns a block without memory, for a range of a file.
+func (p *Pool) getRange() *Block {
+	p.out++
+	b := p.ranges
+	if b == nil {
+		return &Block{}
+	}
+	p.ranges, b.next, b.free = b.next, nil, false
+	p.rangeCount--
+	return b
+}
+
+// putRange gives the reference to the file of b back, and keeps b for the next one.
+func (p *Pool) putRange(b *Block) {
+	b.file.Release()
+	b.file, b.free = nil, true
+	if p.rangeCount < maxRanges {
+		b.next, p.ranges = p.ranges, b
+		p.rangeCount++
+	}
 }
 
 // Trim unmaps every wholly free slab: for a loop that has become idle.

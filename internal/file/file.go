@@ -13,12 +13,13 @@ import (
 // File is an open regular file that is only read. Nobody seeks in it: every read names its offset.
 type File struct {
 	f    *os.File
+	fd   int
 	refs atomic.Int32
 }
 
 // New takes the ownership of f, which is open for reading, and returns it with one reference.
 func New(f *os.File) *File {
-	x := &File{f: f}
+	x := &File{f: f, fd: int(f.Fd())}
 	x.refs.Store(1)
 	return x
 }
@@ -42,7 +43,7 @@ func (f *File) Release() {
 }
 
 // Fd is the descriptor, valid while the caller holds a reference.
-func (f *File) Fd() int { return int(f.f.Fd()) }
+func (f *File) Fd() int { return f.fd }
 
 // OS is the file, for reading at an offset, while the caller holds a reference. It must not be closed.
 func (f *File) OS() *os.File { return f.f }
