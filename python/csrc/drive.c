@@ -118,13 +118,13 @@ static int fail(Call *c)
         answer_error(c, 500, "", "");
         return 0;
     }
-    if (PyErr_GivenExceptionMatches(exc, st->cancelled_error) || (c->gone && PyErr_GivenExceptionMatches(exc, st->client_gone))) {
+    /* A cancellation that nobody asked for is the handler's own: its place belongs in the log. */
+    if (PyErr_GivenExceptionMatches(exc, st->cancelled_error) ? c->gone || c->stopped
+                                                              : c->gone && PyErr_GivenExceptionMatches(exc, st->client_gone)) {
         if (c->gone)
             answer_cancelled(c);
-        else if (c->stopped)
-            answer_error(c, 503, "", "the server is stopping");
         else
-            answer_error(c, 500, "", "");
+            answer_error(c, 503, "", "the server is stopping");
         Py_DECREF(exc);
         return 0;
     }

@@ -503,3 +503,20 @@ def test_heads_that_cannot_be_sent(value: Any, why: str) -> None:
 def test_a_plan_whose_status_is_none() -> None:
     with pytest.raises(ValueError, match="status"), Harness(route(get_user, param("id"), status=101)):
         pass
+
+
+def test_cancelled_by_nobody(kind: str) -> None:
+    """A handler that raises CancelledError itself fails like any other: it is answered, and told to the log."""
+
+    async def at_once() -> None:
+        raise asyncio.CancelledError
+
+    async def later() -> None:
+        await asyncio.sleep(0)
+        raise asyncio.CancelledError
+
+    with Harness(route(at_once), route(later), kind=kind) as h:
+        for i in (0, 1):
+            a = h.ask(i)
+            assert (a.type, a.status) == ("ERROR", 500)
+        assert [type(e) for e in h.errors] == [asyncio.CancelledError] * 2
