@@ -4,6 +4,10 @@ go 1.26.0
 
 require github.com/covetpy/covet v0.0.0
 
-require golang.org/x/sys v0.49.0 // indirect
+require (
+	github.com/segmentio/asm v1.1.3 // indirect
+	github.com/segmentio/encoding v0.5.4 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
 
 replace github.com/covetpy/covet => ../
