@@ -50,6 +50,7 @@ from covet._errors import (
     URITooLong,
     ValidationError,
 )
+from covet._form import FormData, Multipart, Part, UploadFile
 from covet._headers import Headers
 from covet._json_response import JSONResponse
 from covet._markers import Body, Cookie, Header, Path, Query
@@ -79,6 +80,7 @@ __all__ = [
     "Cookies",
     "ExpectationFailed",
     "Forbidden",
+    "FormData",
     "Gone",
     "HTMLResponse",
     "HTTPError",
@@ -91,9 +93,11 @@ __all__ = [
     "LengthRequired",
     "MethodNotAllowed",
     "MisdirectedRequest",
+    "Multipart",
     "NotAcceptable",
     "NotFound",
     "NotSupported",
+    "Part",
     "Path",
     "PlainTextResponse",
     "PreconditionFailed",
@@ -115,6 +119,7 @@ __all__ = [
     "Unauthorized",
     "UnsupportedMediaType",
     "UpgradeRequired",
+    "UploadFile",
     "ValidationError",
     "__version__",
 ]

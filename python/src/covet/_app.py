@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import warnings
@@ -50,6 +51,7 @@ class App(Router):
         self._startup: list[Callable[[], Any]] = []
         self._shutdown: list[Callable[[], Any]] = []
         self._exception_handlers: dict[type[BaseException], ExceptionHandler] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def include_router(self, router: Router, *, prefix: str = "") -> None:
         """Adds the routes of a router, below ``prefix`` and its own prefix."""

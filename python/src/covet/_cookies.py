@@ -17,10 +17,19 @@ SameSite = Literal["strict", "lax", "none"]
 
 # RFC 6265bis section 4.1.1: cookie-octet is US-ASCII without controls, space, DQUOTE, comma, semicolon and backslash.
 _VALUE: Final = re.compile(r"[!#-+\--:<-\[\]-~]*")
-# Section 4.1.1: an attribute's value is any CHAR except controls and ";".
-_ATTRIBUTE: Final = re.compile(r"[ -:<-~]*")
+# Section 4.1.1: an attribute's value is any CHAR except controls and ";"; section 5.6.4: a path that does not begin
+# with a slash is ignored.
+_PATH: Final = re.compile(r"/[ -:<-~]*")
 # Section 5.6: user agents drop a cookie whose name and value together are longer.
 _MAX_PAIR: Final = 4096
+# Section 5.6: and ignore an attribute whose value is longer.
+_MAX_ATTRIBUTE: Final = 1024
+# Section 5.5: they cap Max-Age and Expires at 400 days: more says nothing.
+_MAX_AGE: Final = 400 * 24 * 3600
+# Section 4.1.2.3: a host name, ASCII as it goes into DNS; a leading dot is ignored.
+_DOMAIN: Final = re.compile(r"\.?[0-9A-Za-z](?:[0-9A-Za-z.-]*[0-9A-Za-z])?")
+# A request may have more; who sends so many is no browser (they keep some 200 for a site), and is not served by them.
+_MAX_COOKIES: Final = 1000
 
 
 class Cookies(Mapping[str, str]):
@@ -28,6 +37,9 @@ class Cookies(Mapping[str, str]):
 
     Of several with one name the first is kept: user agents send those of the longest path first (RFC 6265bis
     section 5.8.3), so a cookie set for a parent path cannot hide a more specific one.
+
+    Pairs without a name or a ``=`` are skipped: a cookie without a name could otherwise pose as one with a prefix
+    (section 5.7). One pair of double quotes around a value is taken off, as other servers do. At most 1,000 are read.
     """
 
     __slots__ = ("_values",)
@@ -36,7 +48,9 @@ class Cookies(Mapping[str, str]):
         """Parses the values of ``Cookie`` fields."""
         self._values: dict[str, str] = {}
         for header in (headers,) if isinstance(headers, str) else headers:
-            for pair in header.split(";"):
+            for pair in header.split(";", _MAX_COOKIES)[:_MAX_COOKIES]:
+                if len(self._values) >= _MAX_COOKIES:
+                    return
                 name, equals, value = pair.partition("=")
                 name, value = name.strip(" \t"), value.strip(" \t")
                 if not equals or not name:
@@ -81,17 +95,17 @@ def set_cookie_value(
         raise ValueError(f"the cookie {name} is over {_MAX_PAIR} bytes")
     parts = [f"{name}={value}"]
     if max_age is not None:
-        parts.append(f"Max-Age={int(max_age)}")
+        parts.append(f"Max-Age={min(int(max_age), _MAX_AGE)}")
     if expires is not None:
         if expires.tzinfo is None:
             raise ValueError(f"expires of the cookie {name} has no time zone")
         parts.append(f"Expires={format_datetime(expires.astimezone(UTC), usegmt=True)}")
-    for attribute, text in (("Path", path), ("Domain", domain)):
+    for attribute, text, shape in (("Path", path, _PATH), ("Domain", domain, _DOMAIN)):
         if text is not None:
-            if not _ATTRIBUTE.fullmatch(text):
-                raise ValueError(
-                    f"{attribute.lower()} of the cookie {name} has a character that cannot be there: {text!r}"
-                )
+            if len(text) > _MAX_ATTRIBUTE:
+                raise ValueError(f"{attribute.lower()} of the cookie {name} is over {_MAX_ATTRIBUTE} bytes")
+            if not shape.fullmatch(text):
+                raise ValueError(f"{attribute.lower()} of the cookie {name} cannot be that: {text!r}")
             parts.append(f"{attribute}={text}")
     if samesite not in (None, "strict", "lax", "none"):
         raise ValueError(f"samesite of the cookie {name} is strict, lax or none, not {samesite!r}")
@@ -106,6 +120,8 @@ def set_cookie_value(
             raise ValueError(f"the cookie {name} has a prefix that needs secure")
     if lower.startswith("__host-") and (path != "/" or domain is not None):
         raise ValueError(f"the cookie {name} has a prefix that needs path / and no domain")
+    if lower.startswith(("__http-", "__host-http-")) and not (httponly and secure):
+        raise ValueError(f"the cookie {name} has a prefix that needs secure and httponly")
     if secure:
         parts.append("Secure")
     if httponly:

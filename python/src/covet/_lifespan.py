@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
@@ -30,6 +31,7 @@ async def run_lifespan(
 
     Every shut-down function runs, even when another one failed; so does the lifespan's own end.
     """
+    app._loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         if lifespan is not None:
             given = await _enter(stack, lifespan, app)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 from covet._fields import Fields, pairs_of
 
-__all__ = ["QueryParams"]
+__all__ = ["MAX_PARAMETERS", "QueryParams"]
+
+MAX_PARAMETERS: Final = 1000
+"""How many a request may have. The engine bounds the length of the target; this bounds what is made of it."""
 
 
 class QueryParams(Mapping[str, str]):
@@ -22,7 +26,7 @@ class QueryParams(Mapping[str, str]):
         if isinstance(query, bytes):
             query = query.decode("latin-1")
         if isinstance(query, str):
-            # The bound on fields is the engine's bound on the target's length.
+            # Who makes it of a request's query has counted: see MAX_PARAMETERS.
             self._pairs = parse_qsl(query, keep_blank_values=True, encoding="utf-8", errors="replace")
         else:
             self._pairs = pairs_of(query)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -9,10 +10,13 @@ from covet import _bridge
 from covet._body import cached_decoder, decode_json
 from covet._convert import convert_text
 from covet._cookies import Cookies
+from covet._errors import BadRequest
+from covet._form import FormData, Multipart, open_multipart, read_form
 from covet._headers import Headers
+from covet._multipart import Limits
 from covet._pattern import Parameter, Pattern
 from covet._plan import Source
-from covet._query import QueryParams
+from covet._query import MAX_PARAMETERS, QueryParams
 from covet._state import State
 from covet._url import URL, Address
 
@@ -47,8 +51,8 @@ class RequestMembers(_Base):
 
     @property
     def query(self) -> QueryParams:
-        """The query parameters, as text."""
-        return self._once("query", lambda: QueryParams(self.query_string))
+        """The query parameters, as text. BadRequest when there are more than 1,000."""
+        return self._once("query", self._query)
 
     @property
     def query_params(self) -> QueryParams:
@@ -109,6 +113,84 @@ class RequestMembers(_Base):
         body = await self.body()
         return decode_json(body) if type is Any else cached_decoder(type)(body, "body")
 
+    async def form(
+        self,
+        *,
+        max_fields: int = 1000,
+        max_files: int = 100,
+        max_part_size: int = 1 << 20,
+        max_fields_size: int = 2 << 20,
+        max_file_size: int | None = None,
+        max_size: int | None = None,
+        max_memory: int = 1 << 20,
+    ) -> FormData:
+        """The form in the body, multipart/form-data or application/x-www-form-urlencoded; kept: the first call counts.
+
+        Sizes are in bytes: ``max_part_size`` of a field, ``max_fields_size`` of all fields together,
+        ``max_file_size`` of a file, ``max_size`` of the whole body; None leaves it to the engine's limit on bodies.
+        Files that are over ``max_memory`` together are kept on disk. They are closed when the request ends.
+
+        BadRequest for a form that is malformed or not UTF-8, ContentTooLarge for one over a limit,
+        UnsupportedMediaType for another Content-Type. The body cannot be read in another way afterwards.
+        """
+        form: FormData | None = self.__dict__.get("form_data")
+        if form is None:
+            limits = Limits(
+                parts=max_fields + max_files,
+                fields=max_fields,
+                files=max_files,
+                field_bytes=max_part_size,
+                fields_bytes=max_fields_size,
+                file_bytes=max_file_size,
+                size=max_size,
+            )
+            form = await read_form(self.header("content-type"), self.stream(), limits, max_memory)
+            self.__dict__["form_data"] = form
+        return form
+
+    def form_sync(self, **limits: Any) -> FormData:
+        """The same as ``form`` for ``def`` handlers, which run in threads: it waits for the client."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            raise RuntimeError("form_sync would block the event loop: await form()")
+        loop = self.app._loop
+        if loop is None:
+            raise RuntimeError("form_sync needs a running server")
+        return asyncio.run_coroutine_threadsafe(self.form(**limits), loop).result()
+
+    def multipart(
+        self,
+        *,
+        max_parts: int = 1000,
+        max_part_size: int | None = None,
+        max_size: int | None = None,
+    ) -> Multipart:
+        """The parts of a multipart/form-data body as they arrive, fields and files alike; nothing of it is kept.
+
+        ``max_part_size`` is in bytes, of one part, ``max_size`` of the whole body; None leaves it to the engine's
+        limit. Errors are those of ``form``.
+        """
+        unlimited = 1 << 62
+        limits = Limits(
+            parts=max_parts,
+            fields=max_parts,
+            files=max_parts,
+            field_bytes=unlimited if max_part_size is None else max_part_size,
+            fields_bytes=unlimited,
+            file_bytes=max_part_size,
+            size=max_size,
+        )
+        return open_multipart(self.header("content-type"), self.stream(), limits)
+
+    def _query(self) -> QueryParams:
+        # Counted before anything is made of it.
+        if self.query_string.count(b"&") >= MAX_PARAMETERS:
+            raise BadRequest(f"the query has more than {MAX_PARAMETERS} parameters")
+        return QueryParams(self.query_string)
+
     def _once(self, name: str, make: Callable[[], T]) -> T:
         # Instances are made without __init__; what is derived is kept in their dict.
         members: dict[str, Any] = self.__dict__
@@ -140,5 +222,6 @@ class Request(RequestMembers, _bridge.Request):
     """A request. A handler gets it by annotating a parameter with this class.
 
     Nothing is decoded before it is asked for: ``method``, ``path``, ``headers``, ``query``, ``cookies``,
-    ``path_params``, ``client``, ``await request.body()``, ``async for piece in request.stream()``.
+    ``path_params``, ``client``, ``await request.body()``, ``async for piece in request.stream()``,
+    ``await request.form()``, ``async for part in request.multipart()``.
     """

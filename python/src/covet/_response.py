@@ -115,8 +115,8 @@ class Response:
     ) -> None:
         """Adds a ``Set-Cookie`` field (RFC 6265bis).
 
-        ``max_age`` is in seconds, ``expires`` needs a time zone. ValueError for a value with characters that cookies
-        cannot carry (encode it first) and for combinations that user agents ignore.
+        ``max_age`` is in seconds, at most 400 days count; ``expires`` needs a time zone. ValueError for a value with
+        characters that cookies cannot carry (encode it first) and for combinations that user agents ignore.
         """
         cookie = set_cookie_value(
             name,
@@ -143,7 +143,14 @@ class Response:
         samesite: SameSite | None = "lax",
         partitioned: bool = False,
     ) -> None:
-        """Makes the client forget a cookie. Path, domain and ``partitioned`` must be those it was set with."""
+        """Makes the client forget a cookie. Path, domain and ``partitioned`` must be those it was set with.
+
+        ``secure`` and ``httponly`` are set where the name's prefix, ``samesite="none"`` or ``partitioned`` need them:
+        clients would ignore the field.
+        """
+        needs = name.lower().startswith(("__secure-", "__host-", "__http-"))
+        secure = secure or needs or partitioned or samesite == "none"
+        httponly = httponly or name.lower().startswith(("__http-", "__host-http-"))
         self.set_cookie(
             name,
             max_age=0,
