@@ -48,6 +48,7 @@ type away struct {
 	body     bodyQueue
 	limit    int64
 	seen     int64
+	taken    bool // goroutine only: the handler has taken the connection over
 }
 
 var _ message.Receiver = (*away)(nil)
@@ -76,7 +77,8 @@ func (w *away) take(h Handler, x *message.Exchange) {
 	r := &x.Request
 	fields := append(w.req.Fields[:0], r.Fields...)
 	w.req = *r
-	w.req.Fields, w.req.Trailer, w.req.TrailerHead = fields, nil, nil
+	t := copyTrailer(r)
+	w.req.Fields, w.req.Trailer, w.req.TrailerHead = fields, t.fields, t.head
 	if cap(w.memory) > maxKept {
 		w.memory = nil
 	}
@@ -87,7 +89,7 @@ func (w *away) take(h Handler, x *message.Exchange) {
 
 	n = len(w.c.values)
 	w.handler, w.values = h, w.c.values[:n:n]
-	w.err, w.chunk, w.blocked, w.ctx = nil, nil, false, nil
+	w.err, w.chunk, w.blocked, w.ctx, w.taken = nil, nil, false, nil, false
 	w.gone.Store(nil)
 	w.cancel.Store(nil)
 	w.deadline = time.Time{}
@@ -102,8 +104,8 @@ func (w *away) take(h Handler, x *message.Exchange) {
 	}
 }
 
-// run runs the handler, on a goroutine of the pool.
-func (w *away) run() {
+// run runs the handler, on a goroutine of the pool. False: the goroutine is not the pool's any more.
+func (w *away) run() (pooled bool) {
 	if e := w.gone.Load(); e != nil {
 		w.err = e
 	} else {
@@ -112,7 +114,14 @@ func (w *away) run() {
 	if cancel := w.cancel.Load(); cancel != nil {
 		(*cancel)()
 	}
+	if w.taken { // nothing of the request is left but the goroutine
+		if !quiet(w.err) {
+			w.c.report(w.err, 0)
+		}
+		return false
+	}
 	w.c.exec.Post(&w.back)
+	return true
 }
 
 // backTask is an away whose handler has returned.
@@ -129,6 +138,10 @@ func (t *backTask) Run() {
 	c.off = false
 	if c.started {
 		c.res = &x.Response
+		x.Response.TakeTrailers(&w.res)
+		if w.err == nil {
+			w.err = c.bad
+		}
 		if w.err != nil {
 			if !isAbort(w.err) {
 				c.report(w.err, 0)
@@ -212,7 +225,7 @@ func (w *away) context() context.Context {
 	}
 	w.cancel.Store(&cancel)
 	// The client may have left before the cancel function was there to be seen.
-	if w.gone.Load() != nil {
+	if e := w.gone.Load(); e != nil && e != errTakenOver {
 		cancel()
 	}
 	return w.ctx

@@ -29,12 +29,12 @@ func (s *sink) Write(*message.Exchange, []byte) int { return 0 }
 func (s *sink) SendFile(*message.Exchange, *file.File, int64, int64) int {
 	return 0
 }
-func (s *sink) End(*message.Exchange)                        { s.ended = true }
-func (s *sink) Abort(*message.Exchange)                      { s.ended = true }
-func (s *sink) Inform(*message.Exchange, int)                {}
-func (s *sink) ReadBody(*message.Exchange)                   {}
-func (s *sink) PauseBody(*message.Exchange)                  {}
-func (s *sink) Upgradable(*message.Exchange, string) bool    { return false }
+func (s *sink) End(*message.Exchange)                     { s.ended = true }
+func (s *sink) Abort(*message.Exchange)                   { s.ended = true }
+func (s *sink) Inform(*message.Exchange, int)             {}
+func (s *sink) ReadBody(*message.Exchange)                {}
+func (s *sink) PauseBody(*message.Exchange)               {}
+func (s *sink) Upgradable(*message.Exchange, string) bool { return false }
 func (s *sink) Upgrade(*message.Exchange, string, message.Takeover) bool {
 	return false
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,8 +14,11 @@ import (
 )
 
 // FromHTTP makes a Handler of a handler of net/http. Both bodies stream: the request's as it arrives, the response's
-// from the first Flush or 32 KiB on. The route's parameters are its PathValues. It runs off the loop only. Hijacking
-// and HTTP/2 push are not offered, nor are trailers and interim responses.
+// from the first Flush or 32 KiB on. The route's parameters are its PathValues. It runs off the loop only.
+//
+// Trailers of both sides and interim responses work as package net/http has them, and so does http.Hijacker, once
+// the request's body has been read: on a connection that is hijacked after WriteHeader(101) the engine sends that
+// answer, else whoever hijacked it does. HTTP/2 push is not offered.
 func FromHTTP(h http.Handler) Handler {
 	return func(c *Ctx) error {
 		if !c.off {
@@ -26,10 +30,14 @@ func FromHTTP(h http.Handler) Handler {
 		}
 		w := &httpWriter{c: c, header: http.Header{}, stream: streamWriter{w: c.away}}
 		h.ServeHTTP(w, r)
+		if w.hijacked {
+			return nil
+		}
 		w.WriteHeader(http.StatusOK)
 		if w.err != nil {
 			return w.err
 		}
+		w.trailers()
 		return w.stream.finish()
 	}
 }
@@ -58,8 +66,12 @@ func (c *Ctx) httpRequest() (*http.Request, error) {
 	if q.BodyComplete {
 		r.ContentLength = int64(len(q.Body))
 	}
-	if r.ContentLength == 0 {
+	switch {
+	case r.ContentLength == 0 && len(q.Trailer) == 0:
 		r.Body = http.NoBody
+	case q.Version == message.HTTP11 && q.HotFields[message.HotContentLength] < 0: // only a chunked body has trailers
+		r.Body = &httpBody{c: c, r: r, from: r.Body}
+		r.Trailer = announced(q)
 	}
 	if q.Remote.IsValid() {
 		r.RemoteAddr = q.Remote.String()
@@ -90,11 +102,15 @@ type httpWriter struct {
 	stream streamWriter
 	wrote  bool // the head is fixed
 	err    error
+	// declared are the names of trailer fields that the head announced. hijacked: the connection is somebody else's.
+	declared []string
+	hijacked bool
 }
 
 var (
 	_ http.ResponseWriter = (*httpWriter)(nil)
 	_ http.Flusher        = (*httpWriter)(nil)
+	_ http.Hijacker       = (*httpWriter)(nil)
 )
 
 // Header implements http.ResponseWriter.
@@ -102,14 +118,22 @@ func (w *httpWriter) Header() http.Header { return w.header }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *httpWriter) WriteHeader(status int) {
-	if w.wrote || status < 200 { // interim responses are dropped
+	c := w.c
+	switch {
+	case w.wrote || w.hijacked:
+		return
+	case status < http.StatusOK && status != http.StatusSwitchingProtocols:
+		w.inform(status)
 		return
 	}
 	w.wrote = true
-	c := w.c
 	c.res.Status, c.res.Type, c.res.Body, c.res.Length = status, message.ContentNone, nil, -1
+	w.declare()
 	for name, values := range w.header {
 		if strings.HasPrefix(name, http.TrailerPrefix) {
+			continue
+		}
+		if slices.Contains(w.declared, name) {
 			continue
 		}
 		if name == "Content-Length" && len(values) == 1 {
@@ -135,6 +159,9 @@ func (w *httpWriter) WriteHeader(status int) {
 func (w *httpWriter) Write(p []byte) (int, error) {
 	if _, set := w.header["Content-Type"]; !w.wrote && !set && len(p) > 0 && w.header.Get("Content-Encoding") == "" {
 		w.header.Set("Content-Type", http.DetectContentType(p))
+	}
+	if w.hijacked {
+		return 0, http.ErrHijacked
 	}
 	w.WriteHeader(http.StatusOK)
 	if w.err != nil {

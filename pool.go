@@ -65,8 +65,22 @@ func (p *pool) work() {
 		p.head = (p.head + 1) % len(p.queue)
 		p.n--
 		p.mu.Unlock()
-		c.away.run()
+		if !c.away.run() {
+			return
+		}
 		p.mu.Lock()
+	}
+}
+
+// part takes the goroutine that calls it out of the count: its handler has taken a connection over and may hold it for
+// days. Connections have a bound of their own.
+func (p *pool) part() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.size--
+	if p.n > 0 && p.idle == 0 && p.size < p.limit {
+		p.size++
+		go p.work()
 	}
 }
 

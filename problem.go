@@ -82,6 +82,7 @@ func (c *Ctx) show(err error) *fault.Error {
 	// A reply made before the error is void, and so are the fields that describe it (RFC 9110 section 8).
 	// Those of the chain stay: CORS, cookies, request ids.
 	c.res.Body, c.res.Type, c.res.Status, c.replied = nil, message.ContentNone, http.StatusOK, false
+	c.res.DropTrailers()
 	if len(c.res.Fields()) > 0 {
 		for _, name := range [...]string{
 			"content-type", "content-encoding", "content-language", "content-location", "content-range",

@@ -120,6 +120,7 @@ func (t *writeTask) Run() {
 	if !c.started {
 		x.Response, w.res = w.res, x.Response
 		c.res = &x.Response
+		w.res.DropTrailers() // those that were there before: the copy has them
 		streaming := c.Start()
 		c.res = &w.res
 		if !streaming {
@@ -161,6 +162,7 @@ type bodyQueue struct {
 	ended  bool
 	err    error
 }
+	trailer
 
 func (q *bodyQueue) reset() {
 	q.data, q.off = q.data[:0], 0
@@ -169,6 +171,7 @@ func (q *bodyQueue) reset() {
 	}
 	q.asked, q.paused, q.posted, q.ended, q.err = false, false, false, false, nil
 }
+	q.trailer = trailer{}
 
 // BodyChunk implements message.Receiver.
 func (w *away) BodyChunk(x *message.Exchange, p []byte) {
@@ -188,11 +191,14 @@ func (w *away) BodyChunk(x *message.Exchange, p []byte) {
 }
 
 // BodyEnd implements message.Receiver.
-func (w *away) BodyEnd(_ *message.Exchange, err error) {
+func (w *away) BodyEnd(x *message.Exchange, err error) {
 	q := &w.body
 	q.mu.Lock()
 	q.ended, q.err = true, err
 	q.mu.Unlock()
+	if err == nil {
+		q.trailer = copyTrailer(&x.Request)
+	}
 	w.rouse()
 }
 

@@ -155,6 +155,9 @@ func (s *hosted) fill(q *message.Request) *fault.Error {
 			return &fault.Error{Code: fault.HeaderFieldsTooLarge}
 		}
 	}
+	for name := range r.Trailer { // net/http takes the field with the announced names away
+		q.Fields = append(q.Fields, message.Field{Name: span("Trailer"), Value: span(name)})
+	}
 	switch {
 	case r.ProtoMajor == 2:
 		q.Version = message.HTTP2
@@ -180,6 +183,22 @@ func (s *hosted) fill(q *message.Request) *fault.Error {
 	return nil
 }
 
+// fillTrailer takes over the trailer fields of net/http, after the end of the body.
+func (s *hosted) fillTrailer(q *message.Request) {
+	span := func(text string) message.Span {
+		at := uint32(len(q.TrailerHead))
+		q.TrailerHead = append(q.TrailerHead, text...)
+		return message.Span{Off: at, Len: uint32(len(text))}
+	}
+	for name, values := range s.r.Trailer {
+		for _, v := range values {
+			if !message.ForbiddenInTrailer([]byte(name)) {
+				q.Trailer = append(q.Trailer, message.Field{Name: span(name), Value: span(v)})
+			}
+		}
+	}
+}
+
 // refuse answers without the app.
 func (s *hosted) refuse(e *fault.Error) {
 	s.w.Header().Set("Content-Type", message.ContentJSON.String())
@@ -201,7 +220,19 @@ func (s *hosted) head(x *message.Exchange) {
 	if n := x.Response.Length; n >= 0 && (s.started || s.r.Method == http.MethodHead) {
 		h.Set("Content-Length", strconv.FormatInt(n, 10))
 	}
+	if x.Response.Announced() {
+		h.Set("Trailer", string(x.Response.AppendAnnounced(nil)))
+	}
 	s.w.WriteHeader(x.Response.Status)
+}
+
+// trailers sets the trailer fields; net/http sends those that the head has announced, too, only by this prefix when
+// they were not set under their own names before.
+func (s *hosted) trailers(x *message.Exchange) {
+	h := s.w.Header()
+	message.EachField(x.Response.Trailers(), func(name, value []byte) {
+		h.Add(http.TrailerPrefix+http.CanonicalHeaderKey(string(name)), string(value))
+	})
 }
 
 func eachField(r *message.Response, f func(name, value string)) {
@@ -214,7 +245,11 @@ func eachField(r *message.Response, f func(name, value string)) {
 // Respond implements message.Stream.
 func (s *hosted) Respond(x *message.Exchange) {
 	s.head(x)
+	if len(x.Response.Trailers()) > 0 {
+		_ = http.NewResponseController(s.w).Flush() // else net/http sends a length, and no trailer section
+	}
 	_, _ = s.w.Write(x.Response.Body) // a client that is gone does not need it
+	s.trailers(x)
 	s.ended = true
 }
 
@@ -241,7 +276,10 @@ func (s *hosted) SendFile(_ *message.Exchange, f *file.File, off, n int64) int {
 }
 
 // End implements message.Stream.
-func (s *hosted) End(*message.Exchange) { s.ended = true }
+func (s *hosted) End(x *message.Exchange) {
+	s.trailers(x)
+	s.ended = true
+}
 
 // Abort implements message.Stream.
 func (s *hosted) Abort(*message.Exchange) { s.ended, s.aborted = true, true }
@@ -321,6 +359,7 @@ func (b *hostedBody) Run() {
 	}
 	switch {
 	case errors.Is(b.err, io.EOF):
+		s.fillTrailer(&x.Request)
 		x.Receiver.BodyEnd(x, nil)
 	case b.err != nil:
 		x.Receiver.BodyEnd(x, &fault.Error{Code: fault.BadRequest, Cause: b.err})

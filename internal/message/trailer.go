@@ -91,6 +91,9 @@ func (r *Response) TakeTrailers(o *Response) {
 	o.trailers = o.trailers[:0]
 }
 
+// DropTrailers removes the trailer fields and the names that were announced.
+func (r *Response) DropTrailers() { r.trailers, r.announced = r.trailers[:0], r.announced[:0] }
+
 // Announced reports whether a Trailer field is to be sent: whether names of trailer fields are known.
 func (r *Response) Announced() bool { return len(r.announced) > 0 || len(r.trailers) > 0 }
 
