@@ -131,17 +131,19 @@ type backTask away
 func (t *backTask) Run() {
 	w := (*away)(t)
 	if w.left {
+		w.c.sending.drop()
 		return
 	}
 	c := w.c
 	x := c.x
 	c.off = false
 	if c.started {
-		c.res = &x.Response
 		x.Response.TakeTrailers(&w.res)
 		if w.err == nil {
 			w.err = c.bad
 		}
+		c.res = &x.Response
+		c.sending.drop()
 		if w.err != nil {
 			if !isAbort(w.err) {
 				c.report(w.err, 0)

@@ -38,6 +38,7 @@ func (c *Ctx) Stream(status int, fn func(w io.Writer) error) error {
 	if !c.off {
 		return errOnLoop
 	}
+	c.unsend()
 	c.res.Status, c.res.Body = status, nil
 	s := &streamWriter{w: c.away}
 	if err := fn(s); err != nil {
@@ -119,8 +120,8 @@ func (t *writeTask) Run() {
 	x := c.x
 	if !c.started {
 		x.Response, w.res = w.res, x.Response
-		c.res = &x.Response
 		w.res.DropTrailers() // those that were there before: the copy has them
+		c.res = &x.Response
 		streaming := c.Start()
 		c.res = &w.res
 		if !streaming {
@@ -161,8 +162,8 @@ type bodyQueue struct {
 	posted bool // the read task is on its way
 	ended  bool
 	err    error
-}
 	trailer
+}
 
 func (q *bodyQueue) reset() {
 	q.data, q.off = q.data[:0], 0
@@ -170,8 +171,8 @@ func (q *bodyQueue) reset() {
 		q.data = nil
 	}
 	q.asked, q.paused, q.posted, q.ended, q.err = false, false, false, false, nil
-}
 	q.trailer = trailer{}
+}
 
 // BodyChunk implements message.Receiver.
 func (w *away) BodyChunk(x *message.Exchange, p []byte) {
@@ -195,10 +196,10 @@ func (w *away) BodyEnd(x *message.Exchange, err error) {
 	q := &w.body
 	q.mu.Lock()
 	q.ended, q.err = true, err
-	q.mu.Unlock()
 	if err == nil {
 		q.trailer = copyTrailer(&x.Request)
 	}
+	q.mu.Unlock()
 	w.rouse()
 }
 
