@@ -131,7 +131,6 @@ type backTask away
 func (t *backTask) Run() {
 	w := (*away)(t)
 	if w.left {
-		w.c.sending.drop()
 		return
 	}
 	c := w.c
@@ -143,7 +142,6 @@ func (t *backTask) Run() {
 			w.err = c.bad
 		}
 		c.res = &x.Response
-		c.sending.drop()
 		if w.err != nil {
 			if !isAbort(w.err) {
 				c.report(w.err, 0)
