@@ -439,7 +439,8 @@ static int send_known(Call *c, PyObject *v)
     }
     if (PyObject_TypeCheck(v, (PyTypeObject *)b->problem_type))
         return answer_problem(c, v);
-    return 2;
+    int known = json_knows(c->state, Py_TYPE(v));
+    return known < 0 ? -1 : known ? send_json(c, v) : 2;
 }
 
 int answer_value(Call *c, PyObject *value)

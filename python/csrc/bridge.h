@@ -19,6 +19,7 @@
 #include "out.h"
 #include "poller.h"
 #include "region.h"
+#include "shape.h"
 
 typedef struct Bridge Bridge;
 typedef struct Call Call;
@@ -28,7 +29,7 @@ typedef struct Call Call;
     X(throw) X(cancel) X(done) X(set_result) X(set_exception) X(create_future) X(call_soon) X(loop) X(context) \
     X(status) X(headers) X(content_type) X(content) X(code) X(message) X(details) X(path) X(type_name) X(reason) \
     X(_ready) X(_scheduled) X(select) X(id) X(handler) X(mode) X(params) X(prepare) X(name) X(source) X(key) X(index) \
-    X(convert) X(call) X(multiple) X(kind) X(send) X(fileno) X(_asyncio_future_blocking)
+    X(convert) X(call) X(multiple) X(kind) X(send) X(fileno) X(_asyncio_future_blocking) X(_value_)
 /* "default" is a keyword of C. */
 
 typedef struct State {
@@ -41,6 +42,7 @@ typedef struct State {
     PyObject *original_current_task;  /* asyncio's own, called by ours */
     PyObject *str_default;
     PyObject *method_names[COVET_METHOD_COUNT];
+    Shapes shapes;
     Bridge *active; /* the bridge whose direct drive is running, NULL between drives */
     struct {
 #define X(n) PyObject *n;
@@ -239,9 +241,20 @@ extern PyType_Spec request_spec, exchange_spec, bridge_spec, selector_spec;
  * With ring, out borrows memory at its tail that is not reserved yet: 1, and nothing written counts, when the fallback
  * had a frame written there. */
 int json_encode(State *st, Out *out, PyObject *value, PyObject *fallback, Call *call, Link *ring);
-int number_write_long(Out *out, PyObject *value);
-int number_write_float(Out *out, double value);
-int string_write(Out *out, PyObject *value);
+
+/* The writers of leaves: they write at p, move to out's heap when the room ends, and give the place after what they
+ * wrote, where OUT_SLACK bytes of room are left for the marks between values; NULL with an exception. */
+/* Whether values of the type are JSON objects that json_encode writes without the fallback's help: Structs, dataclasses;
+ * -1 with an exception. */
+int json_knows(State *st, PyTypeObject *type);
+uint8_t *string_write(Out *out, uint8_t *p, PyObject *value); /* ValueError: a lone surrogate */
+uint8_t *long_write(Out *out, uint8_t *p, PyObject *value);   /* ValueError: too many digits */
+uint8_t *number_write(uint8_t *p, uint64_t v);                /* NUMBER_ROOM bytes of room */
+uint8_t *float_write(uint8_t *p, double v);                   /* finite; FLOAT_ROOM bytes of room */
+
+#define NUMBER_ROOM 20
+/* -d.dddddddddddddddde-ddd is 24; what float.c writes too much lies in the rest. */
+#define FLOAT_ROOM 40
 
 /* ---- bridge.c ---- */
 

@@ -25,6 +25,30 @@ static PyObject *dumps(PyObject *module, PyObject *const *args, Py_ssize_t n)
     return text;
 }
 
+/* As an answer is written: into memory that is there. For benchmarks and tests of what happens at its end. */
+static PyObject *encode_to(PyObject *module, PyObject *const *args, Py_ssize_t n)
+{
+    State *st = PyModule_GetState(module);
+    Py_buffer room;
+    if (n < 2 || n > 3) {
+        PyErr_SetString(PyExc_TypeError, "encode_to takes a value, a buffer and a default");
+        return NULL;
+    }
+    if (PyObject_GetBuffer(args[1], &room, PyBUF_WRITABLE) < 0)
+        return NULL;
+    Out out = {room.buf, room.buf, (uint8_t *)room.buf + room.len, NULL};
+    PyObject *r = NULL;
+    if (json_encode(st, &out, args[0], n > 2 ? args[2] : Py_None, NULL, NULL) == 0) {
+        if (out.heap == NULL)
+            r = PyLong_FromSize_t(out_len(&out));
+        else
+            r = PyBytes_FromStringAndSize((const char *)out.start, (Py_ssize_t)out_len(&out));
+    }
+    out_free(&out);
+    PyBuffer_Release(&room);
+    return r;
+}
+
 static PyObject *open_region(PyObject *module, PyObject *arg)
 {
     State *st = PyModule_GetState(module);
@@ -64,6 +88,7 @@ done:
 
 static PyMethodDef functions[] = {
     {"dumps", (PyCFunction)(void (*)(void))dumps, METH_FASTCALL, NULL},
+    {"encode_to", (PyCFunction)(void (*)(void))encode_to, METH_FASTCALL, NULL},
     {"open_region", open_region, METH_O, NULL},
     {"install", install, METH_NOARGS, NULL},
     {"current_task", (PyCFunction)(void (*)(void))current_task, METH_FASTCALL | METH_KEYWORDS,
@@ -150,7 +175,7 @@ static int traverse(PyObject *m, visitproc visit, void *arg)
 #define F(o) Py_VISIT(o);
     EACH(F)
 #undef F
-    return 0;
+    return shapes_traverse(&st->shapes, visit, arg);
 }
 
 static int clear(PyObject *m)
@@ -164,6 +189,7 @@ static int clear(PyObject *m)
 #undef X
     for (int i = 0; i < COVET_METHOD_COUNT; i++)
         Py_CLEAR(st->method_names[i]);
+    shapes_clear(&st->shapes);
     return 0;
 }
 

@@ -14,6 +14,9 @@ typedef struct {
     uint8_t *start, *p, *end, *heap;
 } Out;
 
+/* What the writers of JSON leaves leave for commas, colons and brackets. */
+#define OUT_SLACK 8
+
 /* Makes room for n more bytes, moving to the heap. -1 with MemoryError. */
 int out_grow(Out *o, size_t n);
 void out_free(Out *o);
@@ -21,6 +24,14 @@ void out_free(Out *o);
 static inline int out_need(Out *o, size_t n)
 {
     return (size_t)(o->end - o->p) >= n ? 0 : out_grow(o, n);
+}
+/* The same for writers that keep the place p themselves: the place to go on at, NULL with MemoryError. */
+static inline uint8_t *out_room(Out *o, uint8_t *p, size_t n)
+{
+    if (__builtin_expect((size_t)(o->end - p) >= n, 1))
+        return p;
+    o->p = p;
+    return out_grow(o, n) < 0 ? NULL : o->p;
 }
 static inline size_t out_len(const Out *o) { return (size_t)(o->p - o->start); }
 static inline int out_put(Out *o, const void *data, size_t n)

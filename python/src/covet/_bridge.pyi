@@ -36,6 +36,14 @@ def dumps(value: object, default: Callable[[Any], Any] | None = None, /) -> byte
     None.
     """
 
+def encode_to(
+    value: object, room: bytearray | memoryview, default: Callable[[Any], Any] | None = None, /
+) -> int | bytes:
+    """``dumps`` into memory that is there, as an answer is written: the length; or, when it does not fit, the text.
+
+    For benchmarks and tests only.
+    """
+
 class Request:
     """What the engine knows of a request, read from the frame when asked for.
 
