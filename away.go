@@ -111,6 +111,7 @@ func (w *away) run() (pooled bool) {
 	} else {
 		w.err = w.c.call(w.handler)
 	}
+	w.c.endForm()
 	if cancel := w.cancel.Load(); cancel != nil {
 		(*cancel)()
 	}
@@ -131,6 +132,7 @@ type backTask away
 func (t *backTask) Run() {
 	w := (*away)(t)
 	if w.left {
+		w.c.sending.drop()
 		return
 	}
 	c := w.c
@@ -142,6 +144,7 @@ func (t *backTask) Run() {
 			w.err = c.bad
 		}
 		c.res = &x.Response
+		c.sending.drop()
 		if w.err != nil {
 			if !isAbort(w.err) {
 				c.report(w.err, 0)

@@ -35,9 +35,12 @@ type Ctx struct {
 	off           bool // the handler runs off the loop
 	bad           error
 
-	buf    []byte // the reply's body
-	values []value
-	away   *away
+	form *Form // when it was asked for
+
+	buf     []byte  // the reply's body
+	sending sending // or the file that it is in
+	values  []value
+	away    *away
 }
 
 type value struct{ key, value any }
@@ -56,7 +59,7 @@ func (c *Ctx) begin(a *App, x *message.Exchange) {
 	c.allow = ""
 	c.depth, c.passed = 0, 0
 	c.replied, c.starting, c.started, c.finished, c.off = false, false, false, false, false
-	c.bad = nil
+	c.bad, c.form = nil, nil
 	if cap(c.buf) > maxKept {
 		c.buf = nil
 	}
@@ -139,11 +142,15 @@ func (c *Ctx) complete(err error) {
 	}
 	x := c.x
 	c.done()
-	if abort {
+	switch {
+	case abort:
+		c.sending.drop()
 		x.Stream.Abort(x)
-		return
+	case c.sending.f != nil:
+		c.sendFile()
+	default:
+		x.Stream.Respond(x)
 	}
-	x.Stream.Respond(x)
 }
 
 // done runs the Done functions of the links that were reached.

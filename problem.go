@@ -91,6 +91,7 @@ func (c *Ctx) show(err error) *fault.Error {
 			c.res.RemoveField(name)
 		}
 	}
+	c.unsend()
 	c.bad = nil
 	for i := len(c.app.onError) - 1; i >= 0; i-- {
 		result, handled := c.app.onError[i](c, err)

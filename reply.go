@@ -108,6 +108,7 @@ func (c *Ctx) reply(status int, t message.ContentType, body []byte) error {
 	if t != message.ContentNone && len(c.res.Fields()) > 0 {
 		c.res.RemoveField("content-type") // the last reply counts
 	}
+	c.unsend()
 	c.res.Status, c.res.Type, c.res.Body = status, t, body
 	c.replied = true
 	return nil

@@ -38,6 +38,7 @@ func (c *Ctx) Stream(status int, fn func(w io.Writer) error) error {
 	if !c.off {
 		return errOnLoop
 	}
+	c.unsend()
 	c.res.Status, c.res.Body = status, nil
 	s := &streamWriter{w: c.away}
 	if err := fn(s); err != nil {
