@@ -61,6 +61,22 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// Effective are the limits in force, where no field is zero or negative.
+func (l Limits) Effective() Limits { return l.withDefaults() }
+
+// TooLarge is the error for fields that are over FieldsBytes together, or a body over Size: the one that is smaller.
+func (l Limits) TooLarge() *Error {
+	if l.Size < l.FieldsBytes {
+		return limitError(ErrSize, "the form is over %d bytes", l.Size)
+	}
+	return limitError(ErrFieldsBytes, "the fields of the form are over %d bytes together", l.FieldsBytes)
+}
+
+// FieldTooLarge is the error for a field over FieldBytes.
+func (l Limits) FieldTooLarge() *Error {
+	return limitError(ErrFieldBytes, "a field of the form is over %d bytes", l.FieldBytes)
+}
+
 // Head is the bound on one head that is in force: never more than 1 MiB.
 func (l Limits) Head() int {
 	set(&l.HeadBytes, defaultHeadBytes)

@@ -290,7 +290,7 @@ func (p *Parser) readData(in []byte) (Event, int, *Error) {
 		}
 	} else {
 		if p.partSize > p.limits.FieldBytes {
-			return More, 0, limitError(ErrFieldBytes, "a field of the form is over %d bytes", p.limits.FieldBytes)
+			return More, 0, p.limits.FieldTooLarge()
 		}
 		if p.fieldsSize += int64(n); p.fieldsSize > p.limits.FieldsBytes {
 			return More, 0, p.fieldsTooLarge()
