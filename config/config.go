@@ -17,6 +17,7 @@ type Config struct {
 	Listen  `embed:"" group:"listen"`
 	Workers `embed:"" group:"workers"`
 	Limits  `embed:"" group:"limits"`
+	Content `embed:"" group:"content"`
 	Bridge  `embed:"" group:"bridge"`
 	Log     `embed:"" group:"log"`
 }

@@ -59,7 +59,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "listen", Title: "Listening"}, {Key: "workers", Title: "Workers"}, {Key: "limits", Title: "Limits"},
-			{Key: "bridge", Title: "Bridge"}, {Key: "log", Title: "Logging"},
+			{Key: "content", Title: "Content"}, {Key: "bridge", Title: "Bridge"}, {Key: "log", Title: "Logging"},
 		}),
 		kong.Bind(io),
 	)

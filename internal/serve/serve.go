@@ -127,6 +127,10 @@ func (s *instance) assemble() error {
 		return err
 	}
 	s.app = covet.New(covet.WithLogger(s.log))
+	if err := s.content(); err != nil {
+		s.closeListeners()
+		return err
+	}
 	s.app.Mount("/", s.python)
 	handler, err := s.app.Handler()
 	if err != nil {
