@@ -112,7 +112,6 @@ func (w *away) run() (pooled bool) {
 		w.err = w.c.call(w.handler)
 	}
 	w.c.endForm()
-	w.c.endForm()
 	if cancel := w.cancel.Load(); cancel != nil {
 		(*cancel)()
 	}
