@@ -122,6 +122,28 @@ func AppendError(dst []byte, h Head, status int, code, text, details string, pai
 	return append(dst, f...)
 }
 
+// AppendEnd appends an END frame with trailer fields to dst: name, value, name, value.
+func AppendEnd(dst []byte, h Head, pairs ...string) []byte {
+	block := appendFields(nil, pairs)
+	f := make([]byte, Pad(EndSize+len(block)))
+	putHead(f, h)
+	binary.LittleEndian.PutUint16(f[EndFieldCount:], uint16(len(pairs)/2))
+	put(f, EndFields, EndSize, block)
+	return append(dst, f...)
+}
+
+// ParseBodyEnd returns the reason and the trailer section of a BODYEND frame.
+func ParseBodyEnd(f []byte) (reason uint32, fields Fields, err error) {
+	if reason, err = ParseSignal(f); err != nil || f[BodyEndFieldCount]|f[BodyEndFieldCount+1] == 0 {
+		return reason, Fields{}, err
+	}
+	if len(f) < BodyEndSize {
+		return 0, Fields{}, &Error{f[Type], "shorter than its fixed part"}
+	}
+	fields, err = parseFields(f, BodyEndFieldCount, BodyEndFields)
+	return reason, fields, err
+}
+
 // put copies data to at and writes its span at spanAt; it returns the end.
 func put(f []byte, spanAt, at int, data []byte) int {
 	if len(data) > 0 {

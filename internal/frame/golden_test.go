@@ -81,6 +81,17 @@ func goldens() []golden {
 		PutEnd(f, Head{Type: t, Flags: flags, Slot: 5, Generation: 9})
 		return f
 	}
+	trailer := func() []byte {
+		var r message.Request
+		r.TrailerHead = []byte("Checksum: 7X-Empty:")
+		r.Trailer = []message.Field{
+			{Name: message.Span{Len: 8}, Value: message.Span{Off: 10, Len: 1}},
+			{Name: message.Span{Off: 11, Len: 7}, Value: message.Span{Off: 19}},
+		}
+		f := make([]byte, SizeBodyEnd(&r))
+		PutBodyEnd(f, Head{Type: TypeBodyEnd, Slot: 5, Generation: 9}, &r)
+		return f
+	}
 	sg := "slot 5\ngeneration 9\n"
 	fields := "method POST\ntarget /users/42?limit=7\npath /users/42\nquery limit=7\nauthority shop.example\n" +
 		"field Host: shop.example\nfield Content-Type: application/json\nfield X-Empty:\nfield Content-Length: 8\n" +
@@ -90,6 +101,7 @@ func goldens() []golden {
 		{"request-streamed", "route 65535\nslot 1\ngeneration 1\nversion 20\ncontent_length -1\nflags BODY_FOLLOWS TLS PATH_ESCAPED EXPECT\nremote [2001:db8::7]:40000\nlocal [2001:db8::1]:443\n" + fields, follows},
 		{"body", sg + "data hello\n", piece(TypeBody, "hello")},
 		{"bodyend", sg + "reason 0\n", signal(TypeBodyEnd, ReasonComplete)},
+		{"bodyend-trailer", sg + "reason 0\nfield Checksum: 7\nfield X-Empty:\n", trailer()},
 		{"cancel", sg + "reason 2\n", signal(TypeCancel, ReasonTimeout)},
 		{"credit", sg + "bytes 65536\n", signal(TypeCredit, 65536)},
 		{"want", sg + "bytes 262144\n", signal(TypeWant, 262144)},
@@ -99,6 +111,10 @@ func goldens() []golden {
 			AppendResponse(nil, Head{Type: TypeStart, Flags: FlagClose, Slot: 5, Generation: 9}, 200, message.ContentText, 1<<20, nil)},
 		{"chunk", sg + "data 0123456789\n", piece(TypeChunk, "0123456789")},
 		{"end", sg, end(TypeEnd, 0)},
+		{"end-trailer", sg + "field checksum: 7\nfield x-empty:\n",
+			AppendEnd(nil, Head{Type: TypeEnd, Slot: 5, Generation: 9}, "checksum", "7", "x-empty", "")},
+		{"inform", sg + "status 103\ntype 0\nlength -1\nfield link: </a.css>\n",
+			AppendResponse(nil, Head{Type: TypeInform, Slot: 5, Generation: 9}, 103, 0, -1, nil, "link", "</a.css>")},
 		{"end-aborted", sg + "flags ABORTED\n", end(TypeEnd, FlagAborted)},
 		{"cancelled", sg, end(TypeCancelled, 0)},
 		{"error", sg + "status 422\ncode validation_failed\nmessage the request has invalid parameters\ndetails [{\"place\":\"path.id\"}]\nfield retry-after: 1\n",

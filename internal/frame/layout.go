@@ -50,6 +50,7 @@ const (
 	TypeError     = 36 // a structured error, which the engine renders: final
 	TypeWant      = 37 // so many bytes more of the request body may be sent
 	TypeCancelled = 38 // the exchange ended without an answer after CANCEL: final
+	TypeInform    = 39 // an interim response before the answer, laid out as a RESPONSE without body
 )
 
 // REQUEST.
@@ -108,6 +109,14 @@ const (
 	ReasonShutdown = 5 // the engine or the worker is stopping
 )
 
+// BODYEND with ReasonComplete may carry the request's trailer section behind its reason: FieldCount is 0 in one that
+// does not, and in every other signal. The fields are laid out as those of a RESPONSE.
+const (
+	BodyEndFieldCount = 20 // u16
+	BodyEndFields     = 24 // span
+	BodyEndSize       = 32
+)
+
 // RESPONSE and START.
 const (
 	ResponseStatus     = 16 // u16
@@ -125,6 +134,11 @@ const (
 const (
 	// FlagAborted: the handler failed in the middle; the client must see that the body is incomplete.
 	FlagAborted = 1
+
+	// An END that is EndSize long or longer has trailer fields, laid out as those of a RESPONSE.
+	EndFieldCount = 16 // u16
+	EndFields     = 24 // span
+	EndSize       = 32
 )
 
 // ERROR: a structured error. Code is a name of the fault registry, or empty to derive it from the status. Details is

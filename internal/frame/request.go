@@ -8,9 +8,9 @@ import (
 )
 
 // Inline reports whether the body of r travels inside of its REQUEST frame with the given number of parameters; else
-// it follows in BODY frames, as WANT asks for them.
+// it follows in BODY frames, as WANT asks for them. A body with a trailer section follows: BODYEND has the place for it.
 func Inline(r *message.Request, params int) bool {
-	return (r.BodyComplete || r.ContentLength == 0) && len(r.Body) <= MaxInline && SizeRequest(r, params, true) <= MaxFrame
+	return len(r.Trailer) == 0 && (r.BodyComplete || r.ContentLength == 0) && len(r.Body) <= MaxInline && SizeRequest(r, params, true) <= MaxFrame
 }
 
 // SizeRequest is the length of r's REQUEST frame. Over MaxFrame it cannot be sent: its fields are too large.

@@ -24,18 +24,20 @@ type Fields struct {
 	Count int
 }
 
+// fieldLengths is what stands before the text of a field: two u32.
+const fieldLengths = 8
+
 // Next splits the first field off a block: u32 length of the name, u32 length of the value, name, value. False means
 // that the block is malformed.
 func Next(block []byte) (name, value, rest []byte, ok bool) {
-	const lengths = 8
-	if len(block) < lengths {
+	if len(block) < fieldLengths {
 		return nil, nil, nil, false
 	}
 	n, v := uint64(binary.LittleEndian.Uint32(block)), uint64(binary.LittleEndian.Uint32(block[4:]))
-	if n+v > uint64(len(block)-lengths) {
+	if n+v > uint64(len(block)-fieldLengths) {
 		return nil, nil, nil, false
 	}
-	block = block[lengths:]
+	block = block[fieldLengths:]
 	return block[:n:n], block[n : n+v : n+v], block[n+v:], true
 }
 

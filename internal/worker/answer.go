@@ -3,6 +3,7 @@ package worker
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 
 	"github.com/covetpy/covet/fault"
 	"github.com/covetpy/covet/internal/frame"
@@ -28,7 +29,8 @@ func (k *link) take(f []byte) error {
 	switch h.Type {
 	case frame.TypePad:
 		return nil
-	case frame.TypeResponse, frame.TypeStart, frame.TypeChunk, frame.TypeEnd, frame.TypeError, frame.TypeWant, frame.TypeCancelled:
+	case frame.TypeResponse, frame.TypeStart, frame.TypeChunk, frame.TypeEnd, frame.TypeError, frame.TypeWant, frame.TypeCancelled,
+		frame.TypeInform:
 	default:
 		return &frame.Error{Type: h.Type, What: "workers send no such frame"}
 	}
@@ -45,7 +47,9 @@ func (k *link) take(f []byte) error {
 	case frame.TypeChunk:
 		return k.chunk(s, f)
 	case frame.TypeEnd:
-		return k.end(s, h)
+		return k.end(s, h, f)
+	case frame.TypeInform:
+		return k.inform(s, f)
 	case frame.TypeError:
 		return k.problem(s, f)
 	case frame.TypeWant:
@@ -149,18 +153,23 @@ func (k *link) fill(dst *message.Response, r *frame.Response) (bad *fault.Error,
 	if r.Close {
 		dst.Close = true
 	}
-	if r.Fields.Count == 0 {
+	return k.copyFields(r.Fields, (*message.Response).AddFieldBytes, dst)
+}
+
+// copyFields adds the fields of a frame to dst: see fill.
+func (k *link) copyFields(from frame.Fields, add func(r *message.Response, name, value []byte) bool, dst *message.Response) (bad *fault.Error, err error) {
+	if from.Count == 0 {
 		return nil, nil
 	}
 	// The worker may change the bytes while they are checked, so the copy is what is checked and sent.
-	k.lane.scratch = append(k.lane.scratch[:0], r.Fields.Block...)
+	k.lane.scratch = append(k.lane.scratch[:0], from.Block...)
 	rest := k.lane.scratch
-	for range r.Fields.Count {
+	for range from.Count {
 		name, value, next, ok := frame.Next(rest)
 		if !ok {
 			return nil, &frame.Error{Type: frame.TypeResponse, What: "its fields are malformed"}
 		}
-		if !dst.AddFieldBytes(name, value) {
+		if !add(dst, name, value) {
 			return &fault.Error{Code: fault.InternalError, Cause: fmt.Errorf("the handler's field %q: %q cannot be sent", name, value)}, nil
 		}
 		rest = next
@@ -214,7 +223,11 @@ func (k *link) refill(s *slot) {
 }
 
 // end takes the end of a streamed answer.
-func (k *link) end(s *slot, h frame.Head) error {
+func (k *link) end(s *slot, h frame.Head, f []byte) error {
+	fields, err := frame.ParseEnd(f)
+	if err != nil {
+		return err
+	}
 	if s.phase != slotStarted {
 		if s.x == nil {
 			k.free(s)
@@ -226,11 +239,44 @@ func (k *link) end(s *slot, h frame.Head) error {
 		k.finishWith(s, &fault.Error{Code: fault.InternalError, Message: "the response was cut off"})
 		return nil
 	}
+	if s.x != nil && fields.Count > 0 {
+		if bad, err := k.copyFields(fields, (*message.Response).AddTrailerBytes, &s.x.Response); bad != nil || err != nil {
+			if err == nil {
+				k.finishWith(s, bad)
+			}
+			return err
+		}
+	}
 	if x, done := k.disown(s); x != nil {
 		k.lane.finish()
 		done.Ended(x, nil)
 		x.Stream.End(x)
 	}
+	return nil
+}
+
+// inform takes an interim response: early hints, while the handler goes on. What comes too late is dropped.
+func (k *link) inform(s *slot, f []byte) error {
+	r, err := frame.ParseResponse(f)
+	if err != nil {
+		return err
+	}
+	// RFC 9110 section 15.2: 100 and 101 are about the connection, which is the engine's.
+	if r.Status <= http.StatusSwitchingProtocols || r.Status >= http.StatusOK {
+		return &frame.Error{Type: frame.TypeInform, What: "its status is not that of an interim response"}
+	}
+	x := s.x
+	if x == nil || s.phase != slotAsked {
+		return nil
+	}
+	hint := &k.lane.hint
+	hint.Reset()
+	if bad, err := k.copyFields(r.Fields, (*message.Response).AddFieldBytes, hint); bad != nil || err != nil {
+		return err // a hint that cannot be sent is not worth the answer
+	}
+	x.Response, *hint = *hint, x.Response
+	x.Stream.Inform(x, r.Status)
+	x.Response, *hint = *hint, x.Response
 	return nil
 }
 

@@ -31,6 +31,8 @@ type lane struct {
 	retry  clock.Timer // for rings that were full
 	// scratch holds the fields of one answer: they are checked on a copy.
 	scratch []byte
+	// hint is for the fields of interim responses.
+	hint message.Response
 
 	pokeTask mailbox.Task
 	poked    atomic.Bool

@@ -116,13 +116,34 @@ func (k *link) pump(s *slot) {
 		return
 	}
 	if u.over {
-		u.ended = k.signal(s, frame.TypeBodyEnd, u.reason)
+		u.ended = k.bodyEnd(s)
 		return
 	}
 	if u.paused && u.want > 0 {
 		u.paused = false
 		s.x.Stream.ResumeBody(s.x)
 	}
+}
+
+// bodyEnd writes the BODYEND, with the trailer section if there is one.
+func (k *link) bodyEnd(s *slot) bool {
+	r := &s.x.Request
+	if s.upload.reason != frame.ReasonComplete || len(r.Trailer) == 0 {
+		return k.signal(s, frame.TypeBodyEnd, s.upload.reason)
+	}
+	size := frame.SizeBodyEnd(r)
+	if size > frame.MaxFrame {
+		// RFC 9110 section 6.5.1: a recipient may drop trailer fields; these are longer than any head.
+		return k.signal(s, frame.TypeBodyEnd, s.upload.reason)
+	}
+	f := k.requests.Reserve(size)
+	if f == nil {
+		k.block(s)
+		return false
+	}
+	frame.PutBodyEnd(f, k.head(s, frame.TypeBodyEnd), r)
+	k.requests.Commit(size)
+	return true
 }
 
 // sendBody writes BODY frames and returns what did not fit.

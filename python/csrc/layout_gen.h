@@ -55,6 +55,7 @@
 #define COVET_TYPE_ERROR                 36 /* a structured error, which the engine renders: final */
 #define COVET_TYPE_WANT                  37 /* so many bytes more of the request body may be sent */
 #define COVET_TYPE_CANCELLED             38 /* the exchange ended without an answer after CANCEL: final */
+#define COVET_TYPE_INFORM                39 /* an interim response before the answer, laid out as a RESPONSE without body */
 #define COVET_REQUEST_METHOD             16 /* u8: message.Method */
 #define COVET_REQUEST_VERSION            17 /* u8: message.Version */
 #define COVET_REQUEST_FIELD_COUNT        18 /* u16 */
@@ -94,6 +95,9 @@
 #define COVET_REASON_TOO_LARGE           3 /* the body is over the limit */
 #define COVET_REASON_INVALID             4 /* the body's framing is broken */
 #define COVET_REASON_SHUTDOWN            5 /* the engine or the worker is stopping */
+#define COVET_BODY_END_FIELD_COUNT       20 /* u16 */
+#define COVET_BODY_END_FIELDS            24 /* span */
+#define COVET_BODY_END_SIZE              32
 #define COVET_RESPONSE_STATUS            16 /* u16 */
 #define COVET_RESPONSE_TYPE              18 /* u8: message.ContentType */
 #define COVET_RESPONSE_FIELD_COUNT       20 /* u16 */
@@ -103,6 +107,9 @@
 #define COVET_RESPONSE_SIZE              48
 #define COVET_FLAG_CLOSE                 1 /* close the connection after this response */
 #define COVET_FLAG_ABORTED               1 /* FlagAborted: the handler failed in the middle; the client must see that the body is incomplete. */
+#define COVET_END_FIELD_COUNT            16 /* u16 */
+#define COVET_END_FIELDS                 24 /* span */
+#define COVET_END_SIZE                   32
 #define COVET_ERROR_STATUS               16 /* u16 */
 #define COVET_ERROR_FIELD_COUNT          18 /* u16 */
 #define COVET_ERROR_CODE                 20 /* span */
