@@ -157,6 +157,10 @@ type Config struct {
 	MaxConns int
 	// AcceptBackoff is how long accepting pauses after the process ran out of descriptors; 0 means 100 ms.
 	AcceptBackoff time.Duration
+	// ZeroCopy is the least output, in bytes, that is sent from where it lies instead of being copied to the kernel;
+	// 0 means that all is copied. It needs io_uring and TCP, and is ignored elsewhere. Until the peer has acknowledged
+	// such output it stays in Pending, and nothing behind it is sent.
+	ZeroCopy int
 }
 
 // Group is a set of loops of one kind that share listeners.

@@ -44,6 +44,7 @@ type CQE struct {
 const (
 	cqeBuffer = 1 << 0
 	cqeMore   = 1 << 1
+	cqeNotify = 1 << 3
 
 	cqeBufferShift = 16
 )
@@ -51,6 +52,9 @@ const (
 // More reports whether the submission stays armed and will complete again. Once it is false the submission is over:
 // a multishot one must be made again, or it stops without further notice.
 func (c CQE) More() bool { return c.Flags&cqeMore != 0 }
+
+// Released reports whether the completion is the second one of a SendZeroCopy: the kernel is done with its bytes.
+func (c CQE) Released() bool { return c.Flags&cqeNotify != 0 }
 
 // Buffer returns the number of the provided buffer that holds the received bytes; ok is false when none was taken.
 func (c CQE) Buffer() (id uint16, ok bool) {
@@ -122,6 +126,8 @@ const (
 	opClose       = 19
 	opSend        = 26
 	opRecv        = 27
+	opSendZC      = 47
+	opSendMsgZC   = 48
 )
 
 // Flags of submissions.

@@ -9,7 +9,7 @@
 //	runtime.LockOSThread()
 //	ring, err := uring.New(uring.Options{})
 //	defer ring.Close()
-//	ring.Send(fd, []byte("hello"), 1)
+//	ring.Send(fd, []byte("hello"), false, 1)
 //	err = ring.Wait(time.Second)
 //	for _, c := range done[:ring.Completions(done[:])] { … }
 package uring

@@ -8,6 +8,8 @@ type Report struct {
 	Why string
 	// Mode is the task-run mode in use, such as "SINGLE_ISSUER|DEFER_TASKRUN".
 	Mode string
+	// ZeroCopy says that TCP sockets can send without copying.
+	ZeroCopy bool
 	// Features are the things tried, in the order in which they were tried.
 	Features []Feature
 }

@@ -120,7 +120,7 @@ func TestSendVec(t *testing.T) {
 			v = append(v, bytes.Repeat([]byte{byte('a' + i)}, 10+i))
 		}
 		want := bytes.Join(v, nil)
-		if !r.SendVec(p[0], v, 7) {
+		if !r.SendVec(p[0], v, false, 7) {
 			t.Fatal("queue full")
 		}
 		if c, err := r.want(7, false); err != nil || int(c.Res) != len(want) {
@@ -140,7 +140,7 @@ func TestFullSubmissionQueue(t *testing.T) {
 	p := pair(t)
 	const sends = 100
 	for i := range sends {
-		if !r.Send(p[0], []byte{byte(i)}, uint64(i)) {
+		if !r.Send(p[0], []byte{byte(i)}, false, uint64(i)) {
 			t.Fatalf("send %d refused", i)
 		}
 	}
@@ -163,7 +163,7 @@ func TestCompletionOverflow(t *testing.T) {
 	sent, reaped := 0, 0
 	var dst [3]CQE
 	for sent < sends {
-		if r.Send(p[0], []byte{1}, 1) {
+		if r.Send(p[0], []byte{1}, false, 1) {
 			sent++
 		} else {
 			reaped += r.Completions(dst[:])
@@ -255,7 +255,7 @@ func BenchmarkSendRecv(b *testing.B) {
 	var done [8]CQE
 	b.ReportAllocs()
 	for b.Loop() {
-		r.Send(p[0], msg, 2)
+		r.Send(p[0], msg, false, 2)
 		for left := 2; left > 0; {
 			if err := r.Submit(); err != nil {
 				b.Fatal(err)

@@ -37,6 +37,7 @@ type conn struct {
 	local    netip.AddrPort
 	in       buf.In
 	out      buf.Out
+	files    transport.FileParts
 	adopt    mailbox.Task // takes the connection to its loop
 
 	readable bool // the kernel may have input: no edge is owed to us
@@ -145,16 +146,16 @@ func (c *conn) Write(p []byte) {
 
 // SendFile implements transport.Conn.
 func (c *conn) SendFile(f *file.File, off, n int64) {
-	for n > 0 {
-		b := c.Reserve(int(min(n, transport.MaxReserve)))
-		got, err := f.ReadAt(b[:min(n, int64(cap(b)))], off)
-		c.Commit(got)
-		off, n = off+int64(got), n-int64(got)
-		if err != nil && n > 0 {
-			c.Abort()
-			return
-		}
+	if n <= 0 || c.mute() {
+		return
 	}
+	c.owed = true
+	c.touch()
+	if n <= transport.SmallFile && f.ReadNow(c.out.Reserve(int(n))[:n], off) {
+		c.out.Commit(int(n))
+		return
+	}
+	c.out.AppendFile(f.Retain(), off, int(n))
 }
 
 // Pending implements transport.Conn.
@@ -321,7 +322,7 @@ func (c *conn) flush() {
 		c.destroy(transport.ErrAborted)
 		return
 	}
-	for budget := writeBudget; c.out.Pending() > 0 && !c.blocked; {
+	for budget := writeBudget; c.out.Pending() > 0 && !c.blocked && !c.files.Waiting(); {
 		if budget <= 0 {
 			c.touch()
 			return
@@ -334,6 +335,10 @@ func (c *conn) flush() {
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):
 			c.blocked = true
+		case errors.Is(err, transport.ErrShortFile):
+			c.reset()
+			c.destroy(err)
+			return
 		default:
 			c.destroy(os.NewSyscallError("epollloop: write", err))
 			return
@@ -357,16 +362,48 @@ func (c *conn) flush() {
 	}
 }
 
-// send writes what fits into one call.
+// send writes what fits into one call. It returns 0 when a part of a file has to be fetched first.
 func (c *conn) send() (int, error) {
 	front := c.out.Front()
+	if front == nil {
+		return c.sendFile()
+	}
 	if len(front) == c.out.Pending() {
 		return unix.Write(c.fd, front)
 	}
 	v := c.out.Vectors(c.loop.vecs[:0])
-	n, err := unix.Writev(c.fd, v)
-	clear(v)
+	defer clear(v)
+	if len(v) == 1 {
+		// A file follows: the head travels with its first bytes.
+		return unix.SendmsgN(c.fd, front, nil, nil, unix.MSG_MORE|unix.MSG_NOSIGNAL)
+	}
+	return unix.Writev(c.fd, v)
+}
+
+// sendFile hands a part of the file at the front to the kernel.
+func (c *conn) sendFile() (int, error) {
+	l := c.loop
+	front, off, left := c.out.FrontFile()
+	f, n := front.(*file.File), min(left, transport.FileStep)
+	if !c.files.Ready(l, &l.g.fetcher, f, off, n, l.scratch, (*onFetched)(c)) {
+		return 0, nil
+	}
+	l.fileOff = off // of the loop: the address of a local one would be an allocation
+	n, err := unix.Sendfile(c.fd, f.Fd(), &l.fileOff, n)
+	if n == 0 && err == nil {
+		return 0, transport.ErrShortFile
+	}
 	return n, err
+}
+
+// onFetched is a conn as the receiver of what was fetched for it.
+type onFetched conn
+
+// Run implements mailbox.Runner.
+func (o *onFetched) Run() {
+	if c := (*conn)(o); c.fd >= 0 {
+		c.touch()
+	}
 }
 
 // reset makes the closing of the socket a reset. Unix sockets have none.

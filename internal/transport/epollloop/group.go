@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/covetpy/covet/internal/clock"
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/mailbox"
 	"github.com/covetpy/covet/internal/transport"
 )
@@ -44,6 +45,8 @@ type group struct {
 
 	conns  atomic.Int64  // open connections, and those on their way from one loop to another
 	nextID atomic.Uint64 // see connID
+
+	fetcher file.Fetcher // of files' parts that are not in memory
 
 	mu        sync.Mutex // guards closed and changes of listeners
 	closed    bool

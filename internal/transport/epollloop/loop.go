@@ -51,6 +51,7 @@ type loop struct {
 	pool    *buf.Pool
 	scratch []byte
 	vecs    [vectors][]byte
+	fileOff int64 // where a file is sent from
 	events  []unix.EpollEvent
 	waiting int // events taken by the wait that ended the last turn's sleep; -1: none was made
 

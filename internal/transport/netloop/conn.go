@@ -35,6 +35,7 @@ type conn struct {
 	local    netip.AddrPort
 	in       buf.In
 	out      buf.Out
+	files    transport.FileParts
 
 	adopt    mailbox.Task  // takes the connection to its loop
 	canRead  mailbox.Task  // the reader's word
@@ -207,16 +208,16 @@ func (c *conn) Write(p []byte) {
 
 // SendFile implements transport.Conn.
 func (c *conn) SendFile(f *file.File, off, n int64) {
-	for n > 0 {
-		b := c.Reserve(int(min(n, transport.MaxReserve)))
-		got, err := f.ReadAt(b[:min(n, int64(cap(b)))], off)
-		c.Commit(got)
-		off, n = off+int64(got), n-int64(got)
-		if err != nil && n > 0 {
-			c.Abort()
-			return
-		}
+	if n <= 0 || c.mute() {
+		return
 	}
+	c.owed = true
+	c.touch()
+	if n <= transport.SmallFile && f.ReadNow(c.out.Reserve(int(n))[:n], off) {
+		c.out.Commit(int(n))
+		return
+	}
+	c.out.AppendFile(f.Retain(), off, int(n))
 }
 
 // Pending implements transport.Conn.
@@ -343,12 +344,12 @@ func (c *conn) flush() {
 		c.destroy(transport.ErrAborted)
 		return
 	}
-	for budget := writeBudget; c.out.Pending() > 0 && !c.blocked; {
+	for budget := writeBudget; c.out.Pending() > 0 && !c.blocked && !c.files.Waiting(); {
 		if budget <= 0 {
 			c.touch()
 			return
 		}
-		n, err := c.wire.put(c.out.Front())
+		n, err := c.send()
 		switch {
 		case err == nil:
 			c.out.Consume(n)
@@ -356,6 +357,10 @@ func (c *conn) flush() {
 		case errors.Is(err, errAgain):
 			c.blocked = true
 			c.loop.g.guests.Go(c.awaitRoom)
+		case errors.Is(err, transport.ErrShortFile):
+			c.reset()
+			c.destroy(err)
+			return
 		default:
 			c.destroy(err)
 			return
@@ -378,6 +383,29 @@ func (c *conn) flush() {
 	if c.owed {
 		c.owed = false
 		c.session.Drained()
+	}
+}
+
+// send writes what fits into one call. It returns 0 when a part of a file has to be fetched first.
+func (c *conn) send() (int, error) {
+	if front := c.out.Front(); front != nil {
+		return c.wire.put(front)
+	}
+	front, off, left := c.out.FrontFile()
+	f, n := front.(*file.File), min(left, transport.FileStep)
+	if l := c.loop; !c.files.Ready(l, &l.g.fetcher, f, off, n, l.scratch, (*onFetched)(c)) {
+		return 0, nil
+	}
+	return c.wire.putFile(f, off, n)
+}
+
+// onFetched is a conn as the receiver of what was fetched for it.
+type onFetched conn
+
+// Run implements mailbox.Runner.
+func (o *onFetched) Run() {
+	if c := (*conn)(o); c.nc != nil {
+		c.touch()
 	}
 }
 

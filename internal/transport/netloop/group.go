@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/covetpy/covet/internal/clock"
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/mailbox"
 	"github.com/covetpy/covet/internal/transport"
 )
@@ -45,6 +46,8 @@ type group struct {
 	conns  atomic.Int64   // open connections, and those on their way to their loop
 	nextID atomic.Uint64  // begins at a random place: see New
 	guests sync.WaitGroup // goroutines that wait for sockets and doorbells
+
+	fetcher file.Fetcher // of files' parts that are not in memory
 
 	mu        sync.Mutex // guards closed and listeners
 	closed    bool

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"io"
 	"net"
+
+	"github.com/covetpy/covet/internal/file"
+	"github.com/covetpy/covet/internal/transport"
 )
 
 // errAgain says that take or put would have to wait.
@@ -25,11 +28,18 @@ type wire interface {
 	// put writes from p and tells how much the kernel has taken: errAgain when it takes nothing. Then the next call's
 	// p begins with the same bytes.
 	put(p []byte) (int, error)
+	// putFile is put for the n > 0 bytes of f from the offset off; after errAgain the next call begins with the same
+	// file and offset. The caller keeps a reference to f until the next call or the end of the connection. The error is
+	// transport.ErrShortFile when f has no byte there.
+	putFile(f *file.File, off int64, n int) (int, error)
 }
 
 // stashSize is how much a portable wire reads at once. Each of its connections has that much memory: the price of
 // a package net that can only wait by reading.
 const stashSize = 4 << 10
+
+// fileSize is how much of a file a portable wire reads at once, in bytes: memory for as long as it is written.
+const fileSize = 64 << 10
 
 // portable is a wire over nothing but net.Conn.
 type portable struct {
@@ -38,7 +48,10 @@ type portable struct {
 	r, w  int   // the stash holds stash[r:w]
 	err   error // what came after the stash
 
-	out    []byte // a copy of the output that is being written
+	out    []byte     // a copy of the output that is being written
+	file   *file.File // or the file to take it from, from fileAt on, fileN bytes, with a reference
+	fileAt int64
+	fileN  int
 	outErr error
 	wrote  int // bytes of out that the kernel has taken
 }
@@ -81,6 +94,11 @@ func (p *portable) put(b []byte) (int, error) {
 		p.out = append(p.out, b...)
 		return 0, errAgain
 	}
+	return p.written()
+}
+
+// written tells once what became of the output.
+func (p *portable) written() (int, error) {
 	n, err := p.wrote, p.outErr
 	p.out, p.wrote, p.outErr = nil, 0, nil // an idle connection holds no output buffer
 	if err != nil {
@@ -89,7 +107,38 @@ func (p *portable) put(b []byte) (int, error) {
 	return n, nil
 }
 
+// putFile lets awaitPut read and write: package net sends files by their position, which all who send one share.
+func (p *portable) putFile(f *file.File, off int64, n int) (int, error) {
+	if len(p.out) == 0 && p.outErr == nil {
+		p.file, p.fileAt, p.fileN = f.Retain(), off, n // the connection may be gone before awaitPut has read
+		return 0, errAgain
+	}
+	return p.written()
+}
+
+// load makes the next part of the file the output.
+func (p *portable) load() error {
+	f := p.file
+	p.file = nil
+	defer f.Release()
+	p.out = make([]byte, min(p.fileN, fileSize))
+	n, err := f.ReadAt(p.out, p.fileAt)
+	p.out = p.out[:n]
+	switch {
+	case n > 0:
+		return nil
+	case errors.Is(err, io.EOF):
+		return transport.ErrShortFile
+	}
+	return err
+}
+
 func (p *portable) awaitPut() error {
+	if p.file != nil {
+		if p.outErr = p.load(); p.outErr != nil {
+			return nil
+		}
+	}
 	p.wrote, p.outErr = p.nc.Write(p.out)
 	if p.outErr == nil && p.wrote < len(p.out) {
 		p.outErr = io.ErrShortWrite

@@ -10,6 +10,9 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/covetpy/covet/internal/file"
+	"github.com/covetpy/covet/internal/transport"
 )
 
 // raw is a wire on the descriptor itself: it waits with the runtime's poller and holds nothing while it does.
@@ -27,8 +30,12 @@ type raw struct {
 	inErr       error
 
 	room, write func(fd uintptr) bool
+	send        func(fd uintptr) bool
 	outPoll     [1]unix.PollFd
 	out         []byte
+	file        int // the descriptor of a file to send, from fileAt on, fileN bytes
+	fileAt      int64
+	fileN       int
 	outN        int
 	outErr      error
 }
@@ -59,6 +66,19 @@ func newWire(nc net.Conn) wire {
 	w.write = func(fd uintptr) bool {
 		for {
 			if w.outN, w.outErr = unix.Write(int(fd), w.out); !errors.Is(w.outErr, unix.EINTR) {
+				return true
+			}
+		}
+	}
+	w.send = func(fd uintptr) bool {
+		for {
+			at := w.fileAt
+			w.outN, w.outErr = unix.Sendfile(int(fd), w.file, &w.fileAt, w.fileN)
+			w.fileAt = at // some systems move it, some do not; and outN may count what came before an EAGAIN
+			if w.outN > 0 {
+				w.outErr = nil
+			}
+			if !errors.Is(w.outErr, unix.EINTR) {
 				return true
 			}
 		}
@@ -115,13 +135,30 @@ func (w *raw) put(p []byte) (int, error) {
 	w.out = p
 	err := w.rc.Write(w.write)
 	w.out = nil
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, err
+	}
+	return w.written("write")
+}
+
+// written is what became of the attempt of the system call to write.
+func (w *raw) written(call string) (int, error) {
+	switch {
 	case w.outErr == nil:
 		return w.outN, nil
 	case errors.Is(w.outErr, unix.EAGAIN):
 		return 0, errAgain
 	}
-	return 0, os.NewSyscallError("write", w.outErr)
+	return 0, os.NewSyscallError(call, w.outErr)
+}
+
+func (w *raw) putFile(f *file.File, off int64, n int) (int, error) {
+	w.file, w.fileAt, w.fileN = f.Fd(), off, n
+	if err := w.rc.Write(w.send); err != nil {
+		return 0, err
+	}
+	if w.outN == 0 && w.outErr == nil {
+		return 0, transport.ErrShortFile
+	}
+	return w.written("sendfile")
 }

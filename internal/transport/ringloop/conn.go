@@ -18,6 +18,8 @@ type conn struct {
 	in   buf.In
 	out  buf.Out
 
+	files transport.FileParts
+
 	id         uint64
 	index, gen uint32 // its place in the loop's table
 	fd         int
@@ -28,7 +30,9 @@ type conn struct {
 	// What the kernel has of it.
 	recvArmed  bool // a receive is armed or about to be submitted
 	recvCancel bool // and its cancellation, too
-	sending    bool // one send is in flight; the front of out belongs to the kernel
+	sending    bool // one send is in flight, and the front of out belongs to the kernel; or a wait for room
+	unreleased bool // of a zero-copy send, the first completion came: the second one ends it
+	sentBytes  int  // and told this result
 	finSent    bool
 
 	// What is wanted.
@@ -38,6 +42,7 @@ type conn struct {
 	ending  bool // it ends now: cancel, await, release
 	reset   bool // and with a reset
 	err     error
+	shut    bool // the descriptor is closed, or about to be
 
 	peerEOF bool
 	eofTold bool
@@ -63,7 +68,7 @@ func (c *conn) Remote() netip.AddrPort { return c.remote }
 
 // Local implements transport.Conn.
 func (c *conn) Local() netip.AddrPort {
-	if !c.local.IsValid() && !c.unix && !c.gone {
+	if !c.local.IsValid() && !c.unix && !c.gone && !c.shut {
 		c.local = localAddress(c.fd)
 	}
 	return c.local
@@ -98,16 +103,15 @@ func (c *conn) Write(p []byte) {
 
 // SendFile implements transport.Conn.
 func (c *conn) SendFile(f *file.File, off, n int64) {
-	for n > 0 {
-		b := c.Reserve(int(min(n, transport.MaxReserve)))
-		got, err := f.ReadAt(b[:min(n, int64(cap(b)))], off)
-		c.Commit(got)
-		off, n = off+int64(got), n-int64(got)
-		if err != nil && n > 0 {
-			c.end(transport.ErrShortFile)
-			return
-		}
+	if n <= 0 || c.deaf() {
+		return
 	}
+	c.markDirty()
+	if n <= transport.SmallFile && f.ReadNow(c.out.Reserve(int(n))[:n], off) {
+		c.out.Commit(int(n))
+		return
+	}
+	c.out.AppendFile(f.Retain(), off, int(n))
 }
 
 // Pending implements transport.Conn.

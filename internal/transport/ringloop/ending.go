@@ -50,7 +50,9 @@ func (l *loop) shut() {
 	for i := range l.conns.slots {
 		if c := l.conns.slots[i].item; c != nil {
 			c.gone = true
-			_ = unix.Close(c.fd)
+			if !c.shut {
+				_ = unix.Close(c.fd)
+			}
 			if c.sess != nil {
 				c.sess.Closed(transport.ErrAborted)
 			}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/mailbox"
 	"github.com/covetpy/covet/internal/transport"
 	"github.com/covetpy/covet/internal/uring"
@@ -33,6 +34,7 @@ type tuning struct {
 	buffers    int // receive buffers of a loop
 	bufferSize int // in bytes
 	mode       uring.Mode
+	zeroCopy   int // least output that is sent without copying, in bytes; 0: never
 }
 
 // The receive buffers of a loop are the 4 MiB that all its connections share: a buffer is taken only while its bytes
@@ -50,6 +52,8 @@ type group struct {
 	turns  atomic.Uint64
 	loops  []*loop
 
+	fetcher file.Fetcher // of files' parts that are not in memory
+
 	mu     sync.Mutex
 	open   []*listener
 	opened int
@@ -63,10 +67,15 @@ var _ transport.Group = (*group)(nil)
 // New starts a group of loops on io_uring. It fails, with a sentence that says what to do, where the kernel or a
 // sandbox refuses what the loops need.
 func New(cfg transport.Config) (transport.Group, error) {
-	if r := uring.Probe(); !r.Usable {
+	r := uring.Probe()
+	if !r.Usable {
 		return nil, fmt.Errorf("ringloop: io_uring is not usable: %s", r.Why)
 	}
-	return newGroup(cfg, defaultTuning())
+	t := defaultTuning()
+	if r.ZeroCopy {
+		t.zeroCopy = cfg.ZeroCopy
+	}
+	return newGroup(cfg, t)
 }
 
 func newGroup(cfg transport.Config, t tuning) (transport.Group, error) {
@@ -172,7 +181,7 @@ func prepare(ln transport.Listener, a transport.Acceptor) (*listener, error) {
 	}
 	s := &listener{open: ln, file: f, fd: int(f.Fd()), acceptor: a, stopped: make(chan struct{})}
 	_, s.unix = ln.L.(*net.UnixListener)
-	// Accept needs it, and accepted sockets are in blocking mode anyway: the ring waits, nobody else does.
+	// The ring's accept waits in blocking mode only.
 	if err := unix.SetNonblock(s.fd, false); err != nil {
 		return s, err
 	}

@@ -40,12 +40,16 @@ func (s *listener) listen() {
 // Fire implements clock.Firer: the rest after a lack of descriptors is over.
 func (s *listener) Fire() { s.l.lapsed = true }
 
+// acceptFlags are those of new sockets. In non-blocking mode sendfile returns when the socket is full; what the ring does
+// waits in either mode.
+const acceptFlags = unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
+
 // arm makes the kernel accept. It returns false when the submission queue is full.
 func (s *listener) arm() bool {
 	if s.armed || s.stopping || s.resting.Armed() {
 		return true
 	}
-	s.armed = s.l.ring.Accept(s.fd, unix.SOCK_CLOEXEC, pack(kindAccept, s.gen, s.index))
+	s.armed = s.l.ring.Accept(s.fd, acceptFlags, pack(kindAccept, s.gen, s.index))
 	return s.armed
 }
 

@@ -38,7 +38,9 @@ type loop struct {
 	now   clock.Instant
 	done  [batch]uring.CQE
 	vecs  [vectors][]byte
-	sink  []byte // what a closed connection reserves
+	off   int64   // where a file is sent from
+	byte  [1]byte // what is read of a file to see whether it is in memory
+	sink  []byte  // what a closed connection reserves
 
 	conns     table[conn]
 	listeners table[listener]
@@ -214,6 +216,10 @@ func (l *loop) handle(e uring.CQE) (worked bool) {
 	case kindSend:
 		if c := l.conns.get(u); c != nil {
 			l.sent(c, e)
+		}
+	case kindRoom:
+		if c := l.conns.get(u); c != nil {
+			l.roomy(c, e)
 		}
 	case kindAccept:
 		l.accepted(l.listeners.get(u), e)

@@ -2,34 +2,7 @@
 
 package ringloop
 
-import (
-	"os"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/covetpy/covet/internal/uring"
-)
-
-// sent handles the completion of a send.
-func (l *loop) sent(c *conn, e uring.CQE) {
-	c.sending = false
-	if e.Res < 0 {
-		switch errno := unix.Errno(-e.Res); errno {
-		case unix.EINTR, unix.EAGAIN, unix.ENOBUFS, unix.ECANCELED:
-		default:
-			c.end(os.NewSyscallError("send", errno))
-		}
-		c.markDirty()
-		return
-	}
-	c.out.Consume(int(e.Res))
-	if c.out.Pending() > 0 || c.closing || c.fin {
-		c.markDirty()
-	}
-	if c.out.Pending() == 0 && !c.closing {
-		c.sess.Drained()
-	}
-}
+import "golang.org/x/sys/unix"
 
 // settle brings the kernel's view of every dirty connection in line with what is wanted.
 func (l *loop) settle() {
@@ -50,6 +23,12 @@ func (l *loop) settle() {
 // arm prepares what a living connection needs: its output, its end, its input. It returns false when the submission
 // queue is full.
 func (l *loop) arm(c *conn) bool {
+	if !c.sending && c.out.Pending() > 0 && !l.output(c) {
+		return false
+	}
+	if c.ending {
+		return l.finish(c) // the output met an error
+	}
 	if c.out.Pending() == 0 {
 		if !c.sending {
 			c.out.Release() // a block that was reserved and not used
@@ -63,14 +42,6 @@ func (l *loop) arm(c *conn) bool {
 			// An error means that the connection is gone already: the receive says so.
 			_ = unix.Shutdown(c.fd, unix.SHUT_WR)
 		}
-	} else if !c.sending {
-		vecs := c.out.Vectors(l.vecs[:0])
-		ok := l.ring.SendVec(c.fd, vecs, c.userData(kindSend))
-		clear(vecs)
-		if !ok {
-			return false
-		}
-		c.sending = true
 	}
 	want := !c.peerEOF && (c.closing || c.in.Len() < l.inputLimit(c))
 	switch {
@@ -91,7 +62,7 @@ func (l *loop) arm(c *conn) bool {
 // finish takes an ending connection one step further: cancel what is armed, wait for it, release. It returns false
 // when the submission queue is full.
 func (l *loop) finish(c *conn) bool {
-	if c.recvArmed || c.sending {
+	if c.recvArmed || c.sending && !c.unreleased {
 		if !c.cancelled {
 			if !l.ring.CancelFD(c.fd, pack(kindNone, 0, 0)) {
 				return false
@@ -100,12 +71,19 @@ func (l *loop) finish(c *conn) bool {
 		}
 		return true // the completions mark it dirty again
 	}
-	if c.reset && !c.unix {
-		// Linger 0 makes close send RST and drop what the kernel has of the output (RFC 9293, 3.10.4).
-		_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	if !c.shut {
+		if (c.reset || c.unreleased) && !c.unix {
+			// Linger 0 makes close send RST and drop what the kernel has of the output (RFC 9293, 3.10.4). Output that
+			// it has not copied is released by that only: a peer that does not read would hold it for ever.
+			_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		}
+		if !l.ring.CloseFD(c.fd, pack(kindNone, 0, 0)) {
+			return false
+		}
+		c.shut = true
 	}
-	if !l.ring.CloseFD(c.fd, pack(kindNone, 0, 0)) {
-		return false
+	if c.unreleased {
+		return true
 	}
 	c.gone = true
 	l.conns.remove(c.index)

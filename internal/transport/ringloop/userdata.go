@@ -22,6 +22,7 @@ const (
 	kindSend
 	kindAccept
 	kindBell
+	kindRoom
 )
 
 // generations is the number of generations of a place before they repeat: with completions awaited before a place is

@@ -110,3 +110,15 @@ func outOfDescriptors(t *testing.T, newGroup NewGroup) {
 		return
 	}
 }
+
+// evict takes a file out of the system's memory, if the file system has another place for it.
+func evict(t *testing.T, f *os.File) {
+	t.Helper()
+	// What is not written yet stays. A file that is open for reading may be written back, too.
+	if err := unix.Fsync(int(f.Fd())); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+		t.Fatal(err)
+	}
+}
