@@ -13,4 +13,6 @@ func TestContract(t *testing.T) { transporttest.Run(t, epollloop.New) }
 
 func TestAllocations(t *testing.T) { transporttest.Allocations(t, epollloop.New) }
 
+func TestFileAllocations(t *testing.T) { transporttest.FileAllocations(t, epollloop.New) }
+
 func BenchmarkRoundTrip(b *testing.B) { transporttest.Benchmark(b, epollloop.New) }

@@ -16,4 +16,6 @@ func TestContractPortable(t *testing.T) {
 
 func TestAllocations(t *testing.T) { transporttest.Allocations(t, New) }
 
+func TestFileAllocations(t *testing.T) { transporttest.FileAllocations(t, New) }
+
 func BenchmarkRoundTrip(b *testing.B) { transporttest.Benchmark(b, New) }

@@ -35,3 +35,5 @@ func TestContractModes(t *testing.T) {
 		})
 	}
 }
+
+func TestFileAllocations(t *testing.T) { transporttest.FileAllocations(t, New) }

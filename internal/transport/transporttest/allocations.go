@@ -89,6 +89,62 @@ func Allocations(t *testing.T, newGroup func(transport.Config) (transport.Group,
 	h.detach(l, s)
 }
 
+// FileAllocations checks that sending a file in the steady state allocates nothing either, whether it is copied or
+// handed to the kernel.
+func FileAllocations(t *testing.T, newGroup func(transport.Config) (transport.Group, error)) {
+	t.Helper()
+	if raceEnabled {
+		return // the race detector allocates
+	}
+	for _, size := range []int64{transport.SmallFile, 2 * transport.SmallFile} {
+		f := newFile(t, int(size))
+		h := start(t, newGroup, transport.Config{})
+		c := dial(t, h.serve(acceptFunc(func(c transport.Conn) transport.Session { return &sender{c: c, f: f, n: size} })))
+		buf := make([]byte, int(size)+len(senderHead))
+		round := func() {
+			if _, err := c.Write(buf[:1]); err != nil {
+				t.Fatalf("client write: %v", err)
+			}
+			if _, err := io.ReadFull(c, buf); err != nil {
+				t.Fatalf("client read: %v", err)
+			}
+		}
+		for range 100 {
+			round()
+		}
+		if n := testing.AllocsPerRun(500, round); n != 0 {
+			t.Errorf("a file of %d bytes allocates %v times", size, n)
+		}
+		h.close()
+		f.free()
+	}
+}
+
+const senderHead = "head"
+
+// sender answers with a file.
+type sender struct {
+	c transport.Conn
+	f *testFile
+	n int64
+}
+
+// Data implements transport.Session.
+func (s *sender) Data(in []byte) int {
+	s.c.Commit(len(append(s.c.Reserve(64), senderHead...)))
+	s.c.SendFile(s.f.File, 0, s.n)
+	return len(in)
+}
+
+// EOF implements transport.Session.
+func (s *sender) EOF() { s.c.Close() }
+
+// Drained implements transport.Session.
+func (s *sender) Drained() {}
+
+// Closed implements transport.Session.
+func (s *sender) Closed(error) {}
+
 // Benchmark measures round trips: of one connection, and of many at once on one loop.
 func Benchmark(b *testing.B, newGroup func(transport.Config) (transport.Group, error)) {
 	b.Helper()

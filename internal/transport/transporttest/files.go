@@ -381,6 +381,7 @@ func fileNotInMemory(t *testing.T, newGroup NewGroup) {
 	const size = 3 << 20
 	f := newFile(t, size)
 	h := start(t, newGroup, transport.Config{})
+	told := make(chan error, 10)
 	addr := h.serve(probes(t, func(p *probe) {
 		p.data = func(p *probe, in []byte) int {
 			p.write([]byte("head"))
@@ -389,6 +390,7 @@ func fileNotInMemory(t *testing.T, newGroup NewGroup) {
 			p.write([]byte("tail"))
 			return len(in)
 		}
+		p.closed = func(_ *probe, err error) { told <- err }
 	}))
 	c := dial(t, addr)
 	want := append(append([]byte("head"), f.content...), "tail"...)
@@ -404,6 +406,9 @@ func fileNotInMemory(t *testing.T, newGroup NewGroup) {
 		c := dial(t, addr)
 		c.send([]byte("go"))
 		c.reset()
+		if err := within(t, told, "Closed"); err == nil {
+			t.Error("Closed(nil) after a reset")
+		}
 	}
 	expectBuffers(t, h.group.Loops()[0], 0)
 	f.free()
