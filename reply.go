@@ -85,15 +85,6 @@ func (c *Ctx) badField(name string) {
 	}
 }
 
-// SetCookie adds a Set-Cookie field. An invalid cookie makes the response a logged 500.
-func (c *Ctx) SetCookie(cookie *http.Cookie) {
-	if err := cookie.Valid(); err != nil {
-		c.bad = errors.Join(c.bad, fmt.Errorf("cookie %q: %w", cookie.Name, err))
-		return
-	}
-	c.AddHeader("set-cookie", cookie.String())
-}
-
 // StatusCode is the status of the response as it stands: final in an After or Done function.
 func (c *Ctx) StatusCode() int { return c.res.Status }
 

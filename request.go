@@ -128,29 +128,6 @@ func (c *Ctx) Header(name string) string { return string(c.HeaderBytes(name)) }
 // HeaderBytes is Header as a view that is valid until the handler returns; nil when the request has no such field.
 func (c *Ctx) HeaderBytes(name string) []byte { return c.req.Field(strings.ToLower(name)) }
 
-// Cookie returns the value of a cookie, and whether the client sent it (RFC 6265 section 5.4).
-func (c *Ctx) Cookie(name string) (string, bool) {
-	for i := range c.req.Fields {
-		// HTTP/2 may split the field (RFC 9113 section 8.2.3).
-		f := c.req.Fields[i]
-		if n := c.req.Bytes(f.Name); len(n) != len("cookie") || !strings.EqualFold(string(n), "cookie") {
-			continue
-		}
-		for rest := c.req.Bytes(f.Value); len(rest) > 0; {
-			var pair []byte
-			pair, rest, _ = bytes.Cut(rest, []byte(";"))
-			key, v, _ := bytes.Cut(bytes.Trim(pair, " \t"), []byte("="))
-			if string(key) == name {
-				if len(v) > 1 && v[0] == '"' && v[len(v)-1] == '"' {
-					v = v[1 : len(v)-1]
-				}
-				return string(v), true
-			}
-		}
-	}
-	return "", false
-}
-
 // Body returns the whole request body: at most the engine's and the route's limit, else fault.ContentTooLarge. It waits
 // for the body where it streams, which only handlers off the loop may do. The slice is valid until the handler returns.
 func (c *Ctx) Body() ([]byte, error) {

@@ -37,6 +37,9 @@ func FuzzCookie(f *testing.F) {
 		if !ascii.IsValue(header) {
 			return // no codec lets it through
 		}
+		if strings.Contains(header, "= ") || strings.Contains(header, "=\t") {
+			return // net/http keeps this white space, RFC 6265bis section 5.6 takes it off
+		}
 		const field = "cookie"
 		req := &message.Request{Head: []byte(field + header)}
 		req.Fields = []message.Field{{Name: message.Span{Len: uint32(len(field))},
