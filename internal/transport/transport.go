@@ -146,6 +146,10 @@ type Buffered interface {
 // MaxReserve is the largest n for Conn.Reserve, in bytes: a response head of the greatest size allowed fits.
 const MaxReserve = 256 << 10
 
+// LastAccepts bounds the connections that a listener still accepts when it is closed: the length of the kernel's queue
+// of a Linux system that nobody has tuned (net.core.somaxconn).
+const LastAccepts = 4096
+
 // Config tunes a group of loops. The zero value works: see the defaults.
 type Config struct {
 	// Loops is the number of loops; 0 means 1.
@@ -172,7 +176,9 @@ type Group interface {
 	// Listen starts accepting on a listening socket that the caller opened. The group takes its ownership.
 	// Connections are spread over the loops. It may be called several times, from any goroutine.
 	Listen(l Listener, a Acceptor) error
-	// StopListening closes all listeners; connections live on. Safe from any goroutine; it returns when done.
+	// StopListening closes all listeners; connections live on. What the kernel has accepted for them by then, up to
+	// LastAccepts a listener, becomes connections first: closing would reset it. Safe from any goroutine, not on a loop;
+	// it returns when done, and a task posted to a loop after that runs after those connections' Accept.
 	StopListening()
 	// Close aborts every connection, stops every loop and frees what they held. It returns when done.
 	Close() error

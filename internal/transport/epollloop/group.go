@@ -177,6 +177,9 @@ func (f runFunc) Run() { f() }
 // pick chooses the loop of a connection that l accepted: the one with the fewest, and l among equals. The kernel wakes
 // the same loop again and again while it keeps up, so without this one loop would get nearly everything.
 func (g *group) pick(l *loop) *loop {
+	if l == nil {
+		l = g.loops[0]
+	}
 	best, least := l, l.count.Load()
 	for _, o := range g.loops {
 		if n := o.count.Load(); n < least {

@@ -120,9 +120,23 @@ func (ls *listener) close(g *group) {
 	for _, l := range g.loops {
 		l.remove(ls.fd)
 	}
+	ls.acceptLast(g)
 	_ = unix.Close(ls.fd)
 	// The error of closing a listening socket has no consequence that anybody could act on.
 	_ = ls.l.Close()
+}
+
+// acceptLast accepts what waits: closing would reset it. A connection that comes after the last look is lost.
+func (ls *listener) acceptLast(g *group) {
+	for range transport.LastAccepts {
+		switch fd, sa, err := unix.Accept4(ls.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC); {
+		case err == nil:
+			g.admit(nil, ls, fd, sa)
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
+		default:
+			return // nothing waits, or nothing can be done for it
+		}
+	}
 }
 
 // take accepts one connection.
@@ -165,7 +179,7 @@ func (ls *listener) accept(l *loop) {
 	}
 }
 
-// admit gives a new socket to the loop with the fewest connections.
+// admit gives a new socket to the loop with the fewest connections. It runs on the loop l; nil means on none.
 func (g *group) admit(l *loop, ls *listener, fd int, sa unix.Sockaddr) {
 	if g.conns.Add(1) > int64(g.cfg.MaxConns) {
 		g.conns.Add(-1)

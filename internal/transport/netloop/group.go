@@ -189,6 +189,9 @@ func (ls *listener) run() {
 			ls.g.admit(nc, ls.acceptor)
 		case errors.Is(err, net.ErrClosed):
 			return
+		case ls.stopping():
+			ls.acceptLast()
+			return
 		default:
 			// Out of descriptors or memory: the connection stays in the kernel's queue, and asking at once would only
 			// spin.
@@ -202,8 +205,42 @@ func (ls *listener) run() {
 	}
 }
 
+func (ls *listener) stopping() bool {
+	select {
+	case <-ls.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// deadliner is a listener whose Accept can be ended without closing it.
+type deadliner interface{ SetDeadline(time.Time) error }
+
+// lastPatience bounds the wait for a connection that was announced as waiting.
+const lastPatience = time.Second
+
+// acceptLast accepts what waits: closing would reset it. A connection that comes after the last look is lost.
+func (ls *listener) acceptLast() {
+	d, ok := ls.l.(deadliner)
+	for range transport.LastAccepts {
+		// The deadline is for one that waited and is gone, taken by somebody who shares the socket.
+		if !ok || !waiting(ls.l) || d.SetDeadline(time.Now().Add(lastPatience)) != nil {
+			return
+		}
+		nc, err := ls.l.Accept()
+		if err != nil {
+			return
+		}
+		ls.g.admit(nc, ls.acceptor)
+	}
+}
+
 func (ls *listener) close() {
 	close(ls.stop)
+	if d, ok := ls.l.(deadliner); ok && d.SetDeadline(time.Unix(1, 0)) == nil {
+		<-ls.done
+	}
 	// The error of closing a listening socket has no consequence that anybody could act on.
 	_ = ls.l.Close()
 	<-ls.done

@@ -103,6 +103,21 @@ func ready(p *[1]unix.PollFd, fd uintptr, events int16) bool {
 	}
 }
 
+// waiting reports whether a connection waits to be accepted.
+func waiting(l net.Listener) (yes bool) {
+	sc, ok := l.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	rc, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var p [1]unix.PollFd
+	err = rc.Control(func(fd uintptr) { yes = ready(&p, fd, unix.POLLIN) })
+	return yes && err == nil
+}
+
 func (w *raw) await() error { return w.rc.Read(w.input) }
 
 func (w *raw) broken() error {

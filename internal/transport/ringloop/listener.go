@@ -3,6 +3,7 @@
 package ringloop
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -65,7 +66,26 @@ func (s *listener) stop() {
 		return
 	}
 	s.l.listeners.remove(s.index)
+	s.acceptLast()
 	s.finish()
+}
+
+// acceptLast accepts what waits: closing would reset it. A connection that comes after the last look is lost.
+func (s *listener) acceptLast() {
+	// The mode is that of the open socket: whoever shares it, such as a successor process, finds it as it was.
+	if unix.SetNonblock(s.fd, true) != nil {
+		return
+	}
+	defer func() { _ = unix.SetNonblock(s.fd, false) }()
+	for range transport.LastAccepts {
+		switch fd, _, err := unix.Accept4(s.fd, acceptFlags); {
+		case err == nil:
+			s.l.group.place(s.l, fd, s)
+		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ECONNABORTED):
+		default:
+			return // nothing waits, or nothing can be done for it
+		}
+	}
 }
 
 // finish closes the socket. An error of closing a listener changes nothing.
@@ -94,6 +114,7 @@ func (l *loop) accepted(s *listener, e uring.CQE) {
 	}
 	if s.stopping && !s.armed {
 		l.listeners.remove(s.index)
+		s.acceptLast()
 		s.finish()
 	}
 }

@@ -139,6 +139,51 @@ func stopListeningLeavesConnections(t *testing.T, newGroup NewGroup) {
 	dial(t, h.serve(echo(t))).roundTrip()
 }
 
+// stopListeningServesWhatWaits stops listening while connections wait in the kernel's queue: held there because the only
+// loop is busy, or has been accepted without anybody's doing.
+func stopListeningServesWhatWaits(t *testing.T, newGroup NewGroup) {
+	if runtime.GOOS == "windows" {
+		return // what waits there cannot be told
+	}
+	const conns = 40
+	for _, network := range []string{"127.0.0.1:0", "unix:" + socketPath(t)} {
+		h := start(t, newGroup, transport.Config{})
+		l := h.group.Loops()[0]
+		var accepted atomic.Int32
+		addr := h.listen(network, probes(t, func(p *probe) {
+			accepted.Add(1)
+			p.echo()
+		}))
+		first := dial(t, addr)
+		first.roundTrip()
+		held, busy := make(chan struct{}), make(chan struct{})
+		post(l, func() { close(busy); <-held })
+		within(t, busy, "the loop is held")
+		clients := []*client{first}
+		for range conns {
+			clients = append(clients, dial(t, addr))
+		}
+		stopped := make(chan struct{})
+		order := make(chan int32, 1)
+		go func() {
+			defer close(stopped)
+			h.group.StopListening()
+			post(l, func() { order <- accepted.Load() })
+		}()
+		close(held)
+		within(t, stopped, "StopListening returns")
+		if n := within(t, order, "a task posted after it runs"); n != conns+1 {
+			t.Errorf("%d connections were accepted before it, want %d", n, conns+1)
+		}
+		for _, c := range clients {
+			c.roundTrip()
+		}
+		if _, err := dialError(addr); err == nil {
+			t.Error("the address still accepts")
+		}
+	}
+}
+
 func closeFreesEverything(t *testing.T, newGroup NewGroup) {
 	cycle := func() {
 		h := start(t, newGroup, transport.Config{Loops: 2})

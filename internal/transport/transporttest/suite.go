@@ -36,6 +36,7 @@ var contract = []promise{
 	{"Group/MaxConns", maxConns},
 	{"Group/NilSessionRefuses", nilSessionRefuses},
 	{"Group/StopListeningLeavesConnections", stopListeningLeavesConnections},
+	{"Group/StopListeningServesWhatWaits", stopListeningServesWhatWaits},
 	{"Group/CloseFreesEverything", closeFreesEverything},
 	{"Group/ChurnLeavesNothing", churnLeavesNothing},
 	{"Group/OutOfDescriptorsBacksOff", outOfDescriptors},
