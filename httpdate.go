@@ -11,7 +11,7 @@ import "time"
 func parseHTTPDate(b []byte, year int) (unix int64, ok bool) {
 	p := dateParser{b: b, ok: true}
 	switch name := p.letters(); {
-	case p.is(", ") && len(name) == 3:
+	case len(name) == 3 && p.is(", "):
 		p.day = p.digits(2)
 		p.want(" ")
 		p.month = monthNumber(p.letters())
@@ -38,7 +38,7 @@ func parseHTTPDate(b []byte, year int) (unix int64, ok bool) {
 		} else if p.year <= year-50 {
 			p.year += 100
 		}
-	case p.is(" ") && len(name) == 3:
+	case len(name) == 3 && p.is(" "):
 		p.month = monthNumber(p.letters())
 		p.want(" ")
 		if p.is(" ") {
