@@ -240,3 +240,86 @@ func TestFormOnLoop(t *testing.T) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 }
+
+func TestTypedForm(t *testing.T) {
+	type input struct {
+		Title string   `form:"title"`
+		Count int      `form:"count" default:"3"`
+		Tags  []int    `form:"tag"`
+		Photo *File    `form:"file"`
+		All   []*File  `form:"file"`
+		Note  *string  `form:"note"`
+		Q     string   `query:"q" default:"x"`
+		More  []string `form:"more"`
+	}
+	a, _ := newTest(t)
+	a.Post("/", Typed(func(_ *Ctx, in input) (string, error) {
+		return fmt.Sprint(in.Title, "|", in.Count, "|", in.Tags, "|", in.Photo == in.All[1], "|", in.Note == nil, "|", in.Q, "|", in.More), nil
+	}))
+	s := start(t, a)
+	body, contentType := formBody(t, [][2]string{{"title", "hi"}, {"tag", "1"}, {"tag", "2"}}, map[string]string{"a": "1", "b": "2"})
+	if got := ask(t, s, "POST", "/", body, "content-type", contentType); got.status != 200 || got.body != `"hi|3|[1 2]|true|true|x|[]"` {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	got := ask(t, s, "POST", "/", "count=x&tag=1&tag=y", "content-type", "application/x-www-form-urlencoded")
+	for _, field := range []string{"form.title", "form.count", "form.tag.1", "form.file"} {
+		if got.status != 422 || !strings.Contains(got.body, `"`+field+`"`) {
+			t.Errorf("%s: %d %s", field, got.status, got.body)
+		}
+	}
+	for _, bad := range []func(){
+		func() {
+			Typed(func(*Ctx, struct {
+				F string `form:"f"`
+				J string
+			}) (int, error) {
+				return 0, nil
+			})
+		},
+		func() {
+			Typed(func(*Ctx, struct {
+				F *File `form:"f" default:"x"`
+			}) (int, error) {
+				return 0, nil
+			})
+		},
+		func() {
+			Typed(func(*Ctx, struct {
+				F *File `query:"f"`
+			}) (int, error) {
+				return 0, nil
+			})
+		},
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("an input that cannot work is taken")
+				}
+			}()
+			bad()
+		}()
+	}
+}
+
+func TestQueryValues(t *testing.T) {
+	a, _ := newTest(t)
+	a.Get("/", func(c *Ctx) error {
+		v, err := c.QueryValues()
+		if err != nil {
+			return err
+		}
+		return c.Text(200, fmt.Sprint(len(v), v["a"]))
+	})
+	s := start(t, a)
+	for query, want := range map[string]string{
+		"a=1&a=%41&&b": "2 [1 A]", "": "0 []", strings.Repeat("a&", 999): "1 [" + strings.Repeat(" ", 998) + "]",
+	} {
+		if got := ask(t, s, "GET", "/?"+query, ""); got.body != want {
+			t.Errorf("%.20q: %q", query, got.body)
+		}
+	}
+	if got := ask(t, s, "GET", "/?"+strings.Repeat("a&", 1000), ""); got.status != 400 {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}

@@ -93,10 +93,33 @@ func (c *Ctx) query(name string) (value string, ok bool) {
 	return value, ok
 }
 
-// QueryAll returns the decoded values of a query parameter in their order.
+// QueryAll returns the decoded values of a query parameter in their order: no more than the engine's limit on the target
+// has room for.
 func (c *Ctx) QueryAll(name string) (values []string) {
 	c.eachQuery(name, func(v string) { values = append(values, v) })
 	return values
+}
+
+// maxQuery bounds the parameters that QueryValues makes a map of.
+const maxQuery = 1000
+
+// QueryValues returns all query parameters, decoded, by name in their order. More than 1000 are an error for the client,
+// 400, before anything is made of them.
+func (c *Ctx) QueryValues() (url.Values, error) {
+	query := c.req.Bytes(c.req.Query)
+	if bytes.Count(query, []byte("&")) >= maxQuery {
+		return nil, fault.New(fault.BadRequest, "the query has more than 1000 parameters")
+	}
+	values := url.Values{}
+	for rest := query; len(rest) > 0; {
+		var pair []byte
+		if pair, rest, _ = bytes.Cut(rest, []byte("&")); len(pair) > 0 {
+			key, v, _ := bytes.Cut(pair, []byte("="))
+			name := queryText(key)
+			values[name] = append(values[name], queryText(v))
+		}
+	}
+	return values, nil
 }
 
 func (c *Ctx) eachQuery(name string, f func(string)) {

@@ -22,9 +22,10 @@ import (
 //		Note  string   `json:"note"`
 //	}
 //
-// Fields without such a tag are the JSON body, which is decoded only if there are any. Values are strings, booleans,
+// A tag of form:"name" takes a field of the request's form, see [Ctx.Form], also for *File and []*File. Fields without
+// any of these tags are the JSON body, which is decoded only if there are any; a body is JSON or a form, not both. Values are strings, booleans,
 // integers, floats, what implements encoding.TextUnmarshaler, pointers to those for optional values, and
-// slices of them for repeated query parameters. A value that is neither there nor has a default is an error, except
+// slices of them for repeated query parameters and form fields. A value that is neither there nor has a default is an error, except
 // for pointers and slices. All wrong values are answered at once: 422 with one entry each in the error's details,
 // such as {"field":"path.id","reason":"must be an integer","type":"int"}.
 //
@@ -68,16 +69,18 @@ func (c *Ctx) statusOr(d int) int {
 type inputPlan struct {
 	fields []inputField
 	body   bool
+	form   bool
 }
 
 type inputField struct {
 	index    int
-	source   string // path, query, header, cookie
+	source   string // path, query, header, cookie, form
 	name     string
 	fallback string
 	has      bool // there is a default
 	optional bool
 	slice    bool
+	file     bool // a *File of a form, or a slice of them
 	kind     string
 	set      func(dst reflect.Value, text string) (reason string)
 }
@@ -90,7 +93,7 @@ func planOf(t reflect.Type) (*inputPlan, error) {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		f := inputField{index: i}
-		for _, source := range [...]string{"path", "query", "header", "cookie"} {
+		for _, source := range [...]string{"path", "query", "header", "cookie", "form"} {
 			if name, ok := sf.Tag.Lookup(source); ok {
 				if f.source != "" {
 					return nil, fmt.Errorf("field %s.%s has two sources", t, sf.Name)
@@ -109,10 +112,19 @@ func planOf(t reflect.Type) (*inputPlan, error) {
 		}
 		f.fallback, f.has = sf.Tag.Lookup("default")
 		elem := sf.Type
+		p.form = p.form || f.source == "form"
+		if f.source == "form" && (elem == reflect.TypeFor[*File]() || elem == reflect.TypeFor[[]*File]()) {
+			f.file, f.slice, f.kind = true, elem.Kind() == reflect.Slice, "file"
+			if f.has {
+				return nil, fmt.Errorf("field %s.%s: a file has no default", t, sf.Name)
+			}
+			p.fields = append(p.fields, f)
+			continue
+		}
 		switch {
 		case elem.Kind() == reflect.Slice && !textual(elem):
-			if f.source != "query" {
-				return nil, fmt.Errorf("field %s.%s: only query parameters repeat", t, sf.Name)
+			if f.source != "query" && f.source != "form" {
+				return nil, fmt.Errorf("field %s.%s: only query parameters and form fields repeat", t, sf.Name)
 			}
 			f.slice, f.optional, elem = true, true, elem.Elem()
 		case elem.Kind() == reflect.Pointer:
@@ -129,6 +141,9 @@ func planOf(t reflect.Type) (*inputPlan, error) {
 		}
 		p.fields = append(p.fields, f)
 	}
+	if p.form && p.body {
+		return nil, fmt.Errorf("%s takes its fields from a JSON body and from a form", t)
+	}
 	return p, nil
 }
 
@@ -139,18 +154,29 @@ func (p *inputPlan) fill(c *Ctx, target any, in reflect.Value) error {
 			return err
 		}
 	}
+	var form *Form
+	if p.form {
+		var err error
+		if form, err = c.Form(); err != nil {
+			return err
+		}
+	}
 	var wrong []problemField
 	for i := range p.fields {
 		f := &p.fields[i]
 		dst := in.Field(f.index)
+		if f.file {
+			wrong = f.fillFile(form, dst, wrong)
+			continue
+		}
 		if p.body {
 			dst.SetZero() // the body must not reach fields that come from elsewhere
 		}
 		if f.slice {
-			wrong = f.fillSlice(c, dst, wrong)
+			wrong = f.fillSlice(f.findAll(c, form), dst, wrong)
 			continue
 		}
-		text, ok := f.find(c)
+		text, ok := f.find(c, form)
 		if !ok && f.has {
 			text, ok = f.fallback, true
 		}
@@ -171,8 +197,28 @@ func (p *inputPlan) fill(c *Ctx, target any, in reflect.Value) error {
 	return nil
 }
 
-func (f *inputField) fillSlice(c *Ctx, dst reflect.Value, wrong []problemField) []problemField {
-	texts := c.QueryAll(f.name)
+// fillFile sets a *File, which is required, or a []*File, which may be empty.
+func (f *inputField) fillFile(form *Form, dst reflect.Value, wrong []problemField) []problemField {
+	if f.slice {
+		dst.Set(reflect.ValueOf(form.Files[f.name]))
+		return wrong
+	}
+	file := form.File(f.name)
+	if file == nil {
+		return append(wrong, problemField{"form." + f.name, "is required", "file"})
+	}
+	dst.Set(reflect.ValueOf(file))
+	return wrong
+}
+
+func (f *inputField) findAll(c *Ctx, form *Form) []string {
+	if f.source == "form" {
+		return form.Values[f.name]
+	}
+	return c.QueryAll(f.name)
+}
+
+func (f *inputField) fillSlice(texts []string, dst reflect.Value, wrong []problemField) []problemField {
 	if len(texts) == 0 && f.has {
 		texts = []string{f.fallback}
 	}
@@ -189,8 +235,10 @@ func (f *inputField) fillSlice(c *Ctx, dst reflect.Value, wrong []problemField) 
 	return wrong
 }
 
-func (f *inputField) find(c *Ctx) (string, bool) {
+func (f *inputField) find(c *Ctx, form *Form) (string, bool) {
 	switch f.source {
+	case "form":
+		return form.Value(f.name), len(form.Values[f.name]) > 0
 	case "path":
 		return c.param(f.name)
 	case "query":
