@@ -91,24 +91,11 @@ func Run(ctx context.Context, o Options) error {
 	return s.stop()
 }
 
-// fewFiles is the usual limit of open files. Under it somebody has lowered it on purpose or by mistake, and connections
-// will wait unanswered: that is worth a warning.
-const fewFiles = 1024
-
 // assemble is the list of what a server is made of.
 func (s *instance) assemble() error {
 	c := s.Config
 	s.log = newLog(s.Out, c.LogLevel, s.text())
-	soft, err := host.RaiseFileLimit()
-	if err != nil {
-		s.log.Warn("the limit of open files cannot be raised", "error", err)
-	} else if want := uint64(c.MaxConnections); soft < want {
-		level := slog.LevelDebug
-		if soft < fewFiles {
-			level = slog.LevelWarn
-		}
-		s.log.Log(context.Background(), level, "fewer descriptors than connections are allowed", "descriptors", soft, "max_connections", want)
-	}
+	s.checkLimits()
 	s.python = bridge.New(bridge.Config{
 		Spec: worker.Spec{
 			Python: c.Python, Target: s.Target, Dir: s.Dir, Workers: c.Workers.Workers, Threads: c.Threads,
@@ -121,6 +108,7 @@ func (s *instance) assemble() error {
 			MaxMemory: int64(c.MaxMemory), Jitter: c.Jitter,
 		},
 		Dispatch: worker.DispatchConfig{Strategy: c.Dispatch, Credit: c.Credit, Queue: c.Queue},
+		Files:    files,
 		Log:      s.log,
 	})
 	if err := s.open(); err != nil {
@@ -128,6 +116,10 @@ func (s *instance) assemble() error {
 	}
 	s.app = covet.New(covet.WithLogger(s.log))
 	if err := s.content(); err != nil {
+		s.closeListeners()
+		return err
+	}
+	if err := s.static(); err != nil {
 		s.closeListeners()
 		return err
 	}
