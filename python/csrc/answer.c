@@ -218,6 +218,54 @@ void answer_end(Call *c, bool aborted)
     call_finish(c);
 }
 
+int answer_end_with(Call *c, PyObject *trailers)
+{
+    Fields s;
+    int r = -1;
+    fields_init(&s);
+    if (fields_add_all(&s, trailers) == 0 && fields_check(c, &s) == 0) {
+        uint32_t n = (uint32_t)out_len(&s.out);
+        uint8_t *f = reserve(c, COVET_END_SIZE + n, COVET_TYPE_END);
+        if (f == NULL)
+            PyErr_NoMemory();
+        else {
+            put16(f + COVET_END_FIELD_COUNT, (uint16_t)s.count);
+            put_span(f, COVET_END_FIELDS, COVET_END_SIZE, n);
+            memcpy(f + COVET_END_SIZE, s.out.start, n);
+            bridge_touched(c->bridge);
+            call_finish(c);
+            r = 0;
+        }
+    }
+    out_free(&s.out);
+    return r;
+}
+
+int answer_inform(Call *c, int status, PyObject *headers)
+{
+    Fields s;
+    int r = -1;
+    fields_init(&s);
+    if (status < 102 || status > 199)
+        PyErr_Format(PyExc_ValueError, "%d is not the status of an interim response that an application sends", status);
+    else if (fields_add_all(&s, headers) == 0) {
+        r = 0;
+        if (c->bridge != NULL && !c->gone && !c->started && (r = fields_check(c, &s)) == 0) {
+            uint8_t *f = reserve(c, COVET_RESPONSE_SIZE + (uint32_t)out_len(&s.out), COVET_TYPE_INFORM);
+            if (f == NULL) {
+                PyErr_NoMemory();
+                r = -1;
+            }
+            else {
+                put_response(f, status, COVET_CONTENT_NONE, &s, -1);
+                bridge_touched(c->bridge);
+            }
+        }
+    }
+    out_free(&s.out);
+    return r;
+}
+
 /* ---- bodies that are larger than a frame, or than the client's credit ---- */
 
 void answer_pump_drop(Call *c)

@@ -174,6 +174,50 @@ void body_end(Call *c, uint32_t reason)
     }
 }
 
+static PyObject *lower_bytes(const uint8_t *p, uint32_t n)
+{
+    PyObject *name = PyBytes_FromStringAndSize(NULL, n);
+    if (name == NULL)
+        return NULL;
+    char *to = PyBytes_AS_STRING(name);
+    for (uint32_t i = 0; i < n; i++)
+        to[i] = (char)(p[i] >= 'A' && p[i] <= 'Z' ? p[i] | 0x20 : p[i]);
+    return name;
+}
+
+/* The memory is shared: every length is read once and checked against what is left. A section that is malformed, or
+ * that there is no memory for, ends where it is. */
+void body_trailers(Call *c, const uint8_t *f, uint32_t n)
+{
+    uint32_t count = n < COVET_BODY_END_SIZE || c->ended ? 0 : get16(f + COVET_BODY_END_FIELD_COUNT);
+    if (count == 0 || c->trailers != NULL)
+        return;
+    uint64_t at = get32(f + COVET_BODY_END_FIELDS), left = get32(f + COVET_BODY_END_FIELDS + 4);
+    if (at + left > n)
+        return;
+    PyObject *list = c->trailers = PyList_New(0);
+    while (list != NULL && count-- > 0 && left >= 8) {
+        uint32_t name_len = get32(f + at), value_len = get32(f + at + 4);
+        at += 8;
+        left -= 8;
+        if ((uint64_t)name_len + value_len > left)
+            break;
+        PyObject *name = lower_bytes(f + at, name_len), *pair = NULL;
+        PyObject *value = name == NULL ? NULL : PyBytes_FromStringAndSize((const char *)f + at + name_len, value_len);
+        if (value != NULL)
+            pair = PyTuple_Pack(2, name, value);
+        int r = pair == NULL ? -1 : PyList_Append(list, pair);
+        Py_XDECREF(name);
+        Py_XDECREF(value);
+        Py_XDECREF(pair);
+        if (r < 0)
+            break;
+        at += (uint64_t)name_len + value_len;
+        left -= (uint64_t)name_len + value_len;
+    }
+    PyErr_Clear();
+}
+
 static PyObject *new_future(Call *c) { return PyObject_CallMethodNoArgs(c->bridge->loop, c->state->names.create_future); }
 
 /* What is known without waiting: a new reference, or NULL, with an exception if that is the answer. */

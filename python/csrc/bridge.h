@@ -167,6 +167,7 @@ struct Call {
     PyObject *body;        /* the whole, once known */
     PyObject *body_waiters; /* list of futures that body() handed out */
     PyObject *piece_waiter; /* the future that stream() handed out */
+    PyObject *trailers;    /* list of pairs of bytes, NULL for none */
     /* Response stream. */
     int64_t credit;
     Py_buffer pump_view;   /* what is still to be sent: of an object … */
@@ -217,6 +218,10 @@ void answer_cancelled(Call *c);
 void answer_refusal(Bridge *b, uint32_t loop, uint32_t slot, uint32_t generation, int status, const char *message, bool retry);
 int answer_start(Call *c, int status, PyObject *headers, PyObject *content_type, int64_t length);
 void answer_end(Call *c, bool aborted);
+/* Ends a started answer with trailer fields, a list of pairs: -1 with an exception, and nothing is sent. */
+int answer_end_with(Call *c, PyObject *trailers);
+/* An interim response: -1 with an exception. Nothing is sent once the answer has begun or nobody waits. */
+int answer_inform(Call *c, int status, PyObject *headers);
 void answer_want(Call *c, uint32_t bytes);
 /* Sends what waits as far as the credit goes; finishes a call in STAGE_PUMP. */
 void answer_pump(Call *c);
@@ -226,6 +231,8 @@ void answer_pump_drop(Call *c);
 
 void body_piece(Call *c, const uint8_t *p, uint32_t n);
 void body_end(Call *c, uint32_t reason);
+/* The trailer section of a BODYEND of n bytes. */
+void body_trailers(Call *c, const uint8_t *f, uint32_t n);
 void body_drop(Call *c);
 PyObject *body_read(Call *c);
 PyObject *body_stream(Call *c);

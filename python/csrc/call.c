@@ -28,6 +28,7 @@ void call_unref(Call *c)
         return;
     body_drop(c);
     Py_XDECREF(c->body);
+    Py_XDECREF(c->trailers);
     Py_XDECREF(c->route);
     Py_XDECREF(c->coro);
     if (c->owned)

@@ -114,7 +114,8 @@ static PyObject *end(PyObject *self, PyObject *args)
 {
     Call *c = ((Exchange *)self)->call;
     int aborted = 0;
-    if (!PyArg_ParseTuple(args, "|p:end", &aborted))
+    PyObject *trailers = Py_None;
+    if (!PyArg_ParseTuple(args, "|pO:end", &aborted, &trailers))
         return NULL;
     if (c->bridge == NULL)
         Py_RETURN_NONE; /* ended already */
@@ -124,7 +125,13 @@ static PyObject *end(PyObject *self, PyObject *args)
         PyErr_SetString(c->state->bridge_error, "the response has not been started");
         return NULL;
     }
-    answer_end(c, aborted || c->pump_left > 0);
+    aborted = aborted || c->pump_left > 0;
+    if (!aborted && !c->gone && trailers != Py_None) {
+        if (answer_end_with(c, trailers) < 0)
+            return NULL;
+    }
+    else
+        answer_end(c, aborted);
     Py_RETURN_NONE;
 }
 

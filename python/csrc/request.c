@@ -145,6 +145,12 @@ static PyObject *get_raw_headers(PyObject *self, void *unused)
     return list;
 }
 
+static PyObject *get_raw_trailers(PyObject *self, void *unused)
+{
+    PyObject *list = ((Request *)self)->call->trailers;
+    return list == NULL ? PyList_New(0) : PyList_GetSlice(list, 0, PyList_GET_SIZE(list));
+}
+
 static PyObject *get_raw_path_params(PyObject *self, void *unused)
 {
     const uint8_t *f = frame_of(self);
@@ -211,6 +217,17 @@ static PyObject *body(PyObject *self, PyObject *unused) { return body_read(((Req
 static PyObject *stream(PyObject *self, PyObject *unused) { return body_stream(((Request *)self)->call); }
 static PyObject *is_disconnected(PyObject *self, PyObject *unused) { return PyBool_FromLong(((Request *)self)->call->gone); }
 
+static PyObject *inform(PyObject *self, PyObject *args)
+{
+    Call *c = ((Request *)self)->call;
+    int status;
+    PyObject *headers;
+    if (!PyArg_ParseTuple(args, "iO:inform", &status, &headers) || (c->bridge != NULL && bridge_check(c->bridge) < 0) ||
+        answer_inform(c, status, headers) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyGetSetDef request_getset[] = {
     {"method", get_method, NULL, NULL, NULL},
     {"scheme", get_scheme, NULL, NULL, NULL},
@@ -223,6 +240,7 @@ static PyGetSetDef request_getset[] = {
     {"server", get_server, NULL, NULL, NULL},
     {"request_id", get_request_id, NULL, NULL, NULL},
     {"raw_headers", get_raw_headers, NULL, NULL, NULL},
+    {"raw_trailers", get_raw_trailers, NULL, NULL, NULL},
     {"raw_path_params", get_raw_path_params, NULL, NULL, NULL},
     {"plan", get_plan, NULL, NULL, NULL},
     {"content_length", get_content_length, NULL, NULL, NULL},
@@ -234,6 +252,7 @@ static PyMethodDef request_methods[] = {
     {"query_values", query_values, METH_O, NULL},
     {"body", body, METH_NOARGS, NULL},
     {"stream", stream, METH_NOARGS, NULL},
+    {"inform", inform, METH_VARARGS, NULL},
     {"is_disconnected", is_disconnected, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

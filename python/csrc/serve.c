@@ -140,6 +140,7 @@ static void take(Bridge *b, uint32_t loop, const uint8_t *f, uint32_t n)
             body_end(c, COVET_REASON_INVALID);
         break;
     case COVET_TYPE_BODY_END:
+        body_trailers(c, f, n);
         body_end(c, value);
         break;
     case COVET_TYPE_CREDIT:

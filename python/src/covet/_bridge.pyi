@@ -78,6 +78,9 @@ class Request:
     def raw_headers(self) -> list[tuple[bytes, bytes]]:
         """Names in lower case, values as received, in order."""
     @property
+    def raw_trailers(self) -> list[tuple[bytes, bytes]]:
+        """The trailer fields, as ``raw_headers``; empty until the body has been read to its end."""
+    @property
     def raw_path_params(self) -> tuple[str, ...]:
         """Decoded, in the order of the pattern, unconverted."""
     @property
@@ -92,6 +95,9 @@ class Request:
         """The whole body. May be awaited again: it is kept. Raises ClientGone, or BridgeError when it is too large."""
     def stream(self) -> AsyncIterator[bytes]:
         """The body in pieces as they arrive, with back-pressure: at most 256 KiB wait unread."""
+    def inform(self, status: int, headers: Sequence[tuple[str, str]], /) -> None:
+        """Sends an interim response, 102 to 199. Nothing happens once the response has begun or nobody waits for it.
+        An exception on another thread than the event loop's."""
     def is_disconnected(self) -> bool: ...
 
 class Exchange:
@@ -104,7 +110,8 @@ class Exchange:
     ) -> None: ...
     def write(self, data: bytes | bytearray | memoryview, /) -> Awaitable[None]:
         """Sends a piece; completes when there is credit for more. Raises ClientGone."""
-    def end(self, aborted: bool = False, /) -> None: ...
+    def end(self, aborted: bool = False, trailers: Sequence[tuple[str, str]] | None = None, /) -> None:
+        """The end of the body, cut off or complete; the latter may be followed by trailer fields."""
 
 class Bridge:
     """One worker's end of the region. Used on the event loop's thread, except for what says otherwise."""

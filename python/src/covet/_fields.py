@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, cast
 
-__all__ = ["TOKEN", "Fields", "check_field", "check_fields", "pairs_of"]
+__all__ = ["TOKEN", "Fields", "check_field", "check_fields", "check_trailers", "pairs_of"]
 
 Fields = Mapping[str, str] | Iterable[tuple[str, str]]
 """Names and values as callers give them: a mapping, or pairs where names repeat."""
@@ -42,3 +42,51 @@ def pairs_of(fields: Fields) -> list[tuple[str, str]]:
 def check_fields(headers: Fields | None) -> list[tuple[str, str]]:
     """The fields of a mapping or of pairs, each checked."""
     return [] if headers is None else [check_field(name, value) for name, value in pairs_of(headers)]
+
+
+# RFC 9110 section 6.5.1: what must be known before the content. The engine keeps the same list.
+_NO_TRAILERS: Final = frozenset(
+    [
+        "te",
+        "via",
+        "host",
+        "range",
+        "cookie",
+        "expect",
+        "pragma",
+        "origin",
+        "trailer",
+        "upgrade",
+        "forwarded",
+        "x-real-ip",
+        "connection",
+        "keep-alive",
+        "set-cookie",
+        "transfer-encoding",
+        "authorization",
+        "proxy-authorization",
+        "proxy-authenticate",
+        "www-authenticate",
+        "proxy-connection",
+        "cache-control",
+        "max-forwards",
+        "age",
+        "date",
+        "vary",
+        "allow",
+        "server",
+        "expires",
+        "location",
+        "retry-after",
+    ]
+)
+
+
+def check_trailers(trailers: Fields | None) -> list[tuple[str, str]]:
+    """The trailer fields of a mapping or of pairs, each checked; ValueError for one that may not follow a body."""
+    fields = check_fields(trailers)
+    for name, _ in fields:
+        lower = name.lower()
+        if lower in _NO_TRAILERS or lower.startswith(("content-", "if-", "x-forwarded-")):
+            raise ValueError(f"{name} may not stand behind the body, as a trailer field")
+    return fields

@@ -11,6 +11,7 @@ from covet._body import cached_decoder, decode_json
 from covet._convert import convert_text
 from covet._cookies import Cookies
 from covet._errors import BadRequest
+from covet._fields import check_field
 from covet._form import FormData, Multipart, open_multipart, read_form
 from covet._headers import Headers
 from covet._multipart import Limits
@@ -48,6 +49,22 @@ class RequestMembers(_Base):
     def headers(self) -> Headers:
         """The header fields."""
         return self._once("headers", lambda: Headers.from_raw(self.raw_headers))
+
+    @property
+    def trailers(self) -> Headers:
+        """The trailer fields, which come after a chunked body: empty until it has been read to its end.
+
+        Fields that may not stand there have been dropped; none of them is ever among ``headers``.
+        """
+        return Headers.from_raw(self.raw_trailers)
+
+    def early_hints(self, *links: str) -> None:
+        """Sends an interim response 103 with a Link field for each, such as ``</app.css>; rel=preload; as=style``.
+
+        It leaves as soon as the handler waits for something, or has answered. From ``async def`` handlers only.
+        ValueError for a link with control characters. Nothing happens once the response has begun.
+        """
+        self.inform(103, [check_field("Link", link) for link in links])
 
     @property
     def query(self) -> QueryParams:

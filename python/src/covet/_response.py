@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 from covet._cookies import SameSite, set_cookie_value
-from covet._fields import Fields, check_field, check_fields
+from covet._fields import Fields, check_field, check_fields, check_trailers
 from covet._pull import pull
 
 __all__ = [
@@ -202,9 +203,13 @@ class StreamingResponse(Response):
     """A body made piece by piece: an iterator, async or not, of bytes or str. Sent as it comes, with back-pressure.
 
     A plain iterator is advanced in a thread, so it may block. The iterator is closed when the client leaves.
+
+    ``trailers`` are fields that follow the body: a mapping or pairs, or a function, async or not, that is called for
+    them at its end and may return None. HTTP/1.0 clients and HEAD get none. Names that only a function knows can be
+    announced in a ``Trailer`` header.
     """
 
-    __slots__ = ("_items",)
+    __slots__ = ("_items", "_trailers")
 
     def __init__(
         self,
@@ -212,6 +217,8 @@ class StreamingResponse(Response):
         status_code: int = 200,
         headers: Fields | None = None,
         media_type: str | None = None,
+        *,
+        trailers: Fields | Callable[[], Fields | Awaitable[Fields | None] | None] | None = None,
     ) -> None:
         if isinstance(content, (str, bytes, bytearray, memoryview)) or not (
             hasattr(content, "__aiter__") or hasattr(content, "__iter__")
@@ -220,6 +227,20 @@ class StreamingResponse(Response):
         self._head(status_code, headers, media_type)
         self.content = None
         self._items: Any = content
+        self._trailers: Any = trailers
+        if trailers is not None and not callable(trailers):
+            self._trailers = fixed = check_trailers(trailers)
+            if fixed:
+                self.headers.append(("Trailer", ", ".join(name for name, _ in fixed)))
+
+    async def trailers(self) -> list[tuple[str, str]] | None:
+        """The fields that follow the body, once it has ended."""
+        found: Any = self._trailers
+        if callable(found):
+            found = found()
+            made: Any = await found if inspect.isawaitable(found) else found
+            found = made
+        return check_trailers(found) or None
 
     async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         items: Any = self._items if hasattr(self._items, "__aiter__") else pull(iter(self._items))

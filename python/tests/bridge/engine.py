@@ -104,6 +104,18 @@ def signal_frame(kind: str, value: int, *, slot: int = 0, generation: int = 1) -
     return padded(f)
 
 
+def body_end_frame(trailers: Iterable[tuple[str, str]], *, slot: int = 0, generation: int = 1) -> bytes:
+    """A BODYEND with a trailer section."""
+    fields = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in trailers]
+    block = b"".join(struct.pack("<II", len(n), len(v)) + n + v for n, v in fields)
+    f = bytearray(L["BODY_END_SIZE"])
+    f[L["TYPE"]] = L["TYPE_BODY_END"]
+    struct.pack_into("<II", f, L["SLOT"], slot, generation)
+    struct.pack_into("<H", f, L["BODY_END_FIELD_COUNT"], len(fields))
+    struct.pack_into("<II", f, L["BODY_END_FIELDS"], len(f), len(block))
+    return padded(f + block)
+
+
 def body_frame(data: bytes, *, slot: int = 0, generation: int = 1) -> bytes:
     f = bytearray(L["PIECE_DATA"])
     f[L["TYPE"]] = L["TYPE_BODY"]
@@ -158,7 +170,7 @@ def _fields(f: bytes, at: int, count: int) -> list[tuple[str, str]]:
 def parse(f: bytes) -> Answer:
     slot, generation = struct.unpack_from("<II", f, L["SLOT"])
     a = Answer(TYPES[f[L["TYPE"]]], f[L["FLAGS"]], slot, generation)
-    if a.type in ("RESPONSE", "START"):
+    if a.type in ("RESPONSE", "START", "INFORM"):
         a.status, a.content = struct.unpack_from("<HB", f, L["RESPONSE_STATUS"])
         (count,) = struct.unpack_from("<H", f, L["RESPONSE_FIELD_COUNT"])
         a.fields = _fields(f, L["RESPONSE_FIELDS"], count)
@@ -175,6 +187,9 @@ def parse(f: bytes) -> Answer:
         a.message = _span(f, L["ERROR_MESSAGE"]).decode()
         a.details = _span(f, L["ERROR_DETAILS"])
         a.fields = _fields(f, L["ERROR_FIELDS"], count)
+    elif a.type == "END" and len(f) >= L["END_SIZE"]:
+        (count,) = struct.unpack_from("<H", f, L["END_FIELD_COUNT"])
+        a.fields = _fields(f, L["END_FIELDS"], count)
     elif a.type == "WANT":
         (a.value,) = struct.unpack_from("<I", f, L["BYTES"])
     return a

@@ -76,7 +76,9 @@ def test_a_request() -> None:
     assert (seen["version"], seen["scheme"]) == ("1.1", "http")
 
 
-@pytest.mark.parametrize("name", ["response", "start", "chunk", "end", "end-aborted", "error", "want", "cancelled"])
+@pytest.mark.parametrize(
+    "name", ["response", "start", "chunk", "end", "end-aborted", "end-trailer", "inform", "error", "want", "cancelled"]
+)
 def test_an_answer_reads_as_go_wrote_it(name: str) -> None:
     """The fake engine, against which the extension is tested, reads what Go's reader is tested with."""
     lines, frame = load(name)

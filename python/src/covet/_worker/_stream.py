@@ -48,7 +48,8 @@ def make_stream(response_type: type[Any]) -> Callable[[Exchange, Any], Any]:
                 await exchange.write(piece)
             if not started:
                 exchange.start(status, headers, content_type if isinstance(value, response_type) else _OCTETS, None)
-            exchange.end()
+            trailers = None if head else getattr(value, "trailers", None)
+            exchange.end(False, None if trailers is None else await trailers())
         finally:
             close = getattr(items, "aclose", None)
             if close is not None:
