@@ -44,6 +44,8 @@ test: test-go test-race test-python test-e2e test-asan ## everything
 .PHONY: test-go
 test-go: build ## Go unit and contract tests
 	$(GO) test ./...
+	@# The vector scans of the parser, where the toolchain and the machine have them.
+	@if [ "$$($(GO) env GOARCH)" = amd64 ]; then GOEXPERIMENT=simd $(GO) test ./internal/h1; fi
 
 # The race detector needs cgo; the product is built without it.
 .PHONY: test-race
@@ -66,13 +68,14 @@ test-asan: build $(VENV)/.tested ## the extension's tests under AddressSanitizer
 soak: build $(VENV)/.tested ## long runs: a million requests, a gigabyte up, as many connections as the machine allows
 	cd tests && COVET_BINARY=$(CURDIR)/$(BIN) COVET_TEST_PYTHON=$(CURDIR)/$(VENV)/bin/python COVET_SOAK=1 $(GO) test -count=1 -timeout 60m -run 'Soak|Scale' -v ./...
 
+.PHONY: conformance
+conformance: ## HTTP/1.1 by RFC 9110 and 9112, and the attacks on it, on every transport; V=1 lists every case
+	cd tests && $(if $(V),COVET_CONFORMANCE_VERBOSE=1) $(GO) test -count=1 ./conformance/... $(if $(V),-v)
+
 T ?= 20s
 .PHONY: fuzz
-fuzz: ## run every fuzz target for T (default 20s)
-	@for pkg in $$($(GO) list ./...); do \
-	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(T) $$pkg || exit 1; \
-	  done; done
+fuzz: ## run every fuzz target of both modules for T (default 20s), and sum up
+	@GO='$(GO)' ./tests/fuzz.sh $(T)
 
 .PHONY: check
 check: build $(VENV)/.tested ## format, vet, linters, import law, generated files, type checks

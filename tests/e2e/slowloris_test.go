@@ -2,15 +2,18 @@ package e2e
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -51,11 +54,19 @@ type siege struct {
 	wrong   atomic.Pointer[string]
 }
 
-// besiege starts n attackers, as many of each phase. Each opens a new connection when its last one is ended.
-func besiege(t testing.TB, s *server, n int, pace time.Duration) *siege {
+// besiege starts n attackers, as many of each phase, evenly over a time: together they would be a storm, which is
+// another test. Each opens a new connection when its last one is ended.
+func besiege(t testing.TB, s *server, n int, pace, over time.Duration) *siege {
 	g := &siege{t: t, s: s, pace: pace, stop: make(chan struct{}), ended: make([]atomic.Int64, n), longest: make([]atomic.Int64, n)}
 	for i := range n {
 		g.all.Go(func() {
+			begin := time.NewTimer(over * time.Duration(i) / time.Duration(n))
+			defer begin.Stop()
+			select {
+			case <-begin.C:
+			case <-g.stop:
+				return
+			}
 			for g.life(i, &attackers[i%len(attackers)]) {
 			}
 		})
@@ -66,6 +77,9 @@ func besiege(t testing.TB, s *server, n int, pace time.Duration) *siege {
 // life is one connection of attacker i; false means that the siege is over.
 func (g *siege) life(i int, a *attacker) (again bool) {
 	d := net.Dialer{Timeout: patience, LocalAddr: source(g.s.sources + i/eachSource), Control: bindLater}
+	if !a.reads {
+		d.Control = smallWindow
+	}
 	dialled, err := d.Dial("tcp", g.s.Addr)
 	if err != nil {
 		g.complain("%s: %v", a.phase, err)
@@ -110,6 +124,17 @@ func (g *siege) life(i int, a *attacker) (again bool) {
 			}
 		}
 	}
+}
+
+// smallWindow keeps the kernel from reading in the client's place, before the connection tells how much it would.
+func smallWindow(network, address string, c syscall.RawConn) error {
+	var err error
+	if e := c.Control(func(fd uintptr) {
+		err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096)
+	}); e != nil {
+		return e
+	}
+	return errors.Join(err, bindLater(network, address, c))
 }
 
 func (g *siege) end(i int, begin time.Time) {
@@ -160,11 +185,34 @@ func (g *siege) lift() {
 	}
 }
 
-// visit is an ordinary client: n requests on one connection, one after the other. It returns the 99th percentile of
-// their times.
+// visitorEnv makes TestVisitor an ordinary client: its value is an address and a number of requests.
+const visitorEnv = "COVET_TEST_VISITOR"
+
+// visit lets an ordinary client send n requests on one connection, one after the other, and returns the median and the
+// 99th percentile of their times. The client is a process of its own, this test binary started again: it must not
+// wait for the attackers' share of this one.
 func visit(t testing.TB, s *server, n int) (p50, p99 time.Duration) {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", s.Addr, patience)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestVisitor$")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", visitorEnv, s.Addr, n))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("an ordinary client: %v: %s", err, out)
+	}
+	if _, err := fmt.Sscanf(string(out), "times %d %d", &p50, &p99); err != nil {
+		t.Fatalf("an ordinary client says %q", out)
+	}
+	return p50, p99
+}
+
+// TestVisitor is the process of visit; on its own it does nothing.
+func TestVisitor(t *testing.T) {
+	var address string
+	var n int
+	if _, err := fmt.Sscan(os.Getenv(visitorEnv), &address, &n); err != nil {
+		return
+	}
+	conn, err := net.DialTimeout("tcp", address, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,12 +230,29 @@ func visit(t testing.TB, s *server, n int) (p50, p99 time.Duration) {
 			t.Fatal(err)
 		}
 		if _, err := io.Copy(io.Discard, r.Body); err != nil || r.StatusCode != 200 {
-			t.Fatalf("an ordinary client gets %d, %v", r.StatusCode, err)
+			t.Fatalf("status %d, %v", r.StatusCode, err)
 		}
 		times = append(times, time.Since(begin))
 	}
 	slices.Sort(times)
-	return times[n/2], times[n*99/100]
+	fmt.Printf("times %d %d\n", times[n/2], times[n*99/100])
+}
+
+// cpu is the processor time that a process has used.
+func cpu(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), ") ") // the name may hold spaces
+	fields := strings.Fields(rest)
+	var user, system int64
+	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
+		t.Fatal(err)
+	}
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on Linux, whatever the kernel's own rate
+	return time.Duration(user+system) * tick
 }
 
 // Slow clients in every phase are ended at their deadlines, and nobody else notices them. In the long form there are
@@ -195,14 +260,15 @@ func visit(t testing.TB, s *server, n int) (p50, p99 time.Duration) {
 func TestSoakSlowloris(t *testing.T) {
 	n := allowed(t, soak(300, 5000))
 	measured := os.Getenv("COVET_SOAK") != ""
-	deadline, pace, visits := "500ms", 50*time.Millisecond, 300
+	deadline, pace, visits := 500*time.Millisecond, 50*time.Millisecond, 300
 	if measured {
-		deadline, pace, visits = "5s", time.Second, 5000
+		deadline, pace, visits = 10*time.Second, 2*time.Second, 20_000
 	}
+	bound := deadline.String()
 	for _, transport := range []string{"uring", "epoll", "net"} {
 		t.Run(transport, func(t *testing.T) {
-			s := start(t, raw, "--transport", transport, "--workers", "2", "--head-timeout", deadline, "--body-timeout", deadline,
-				"--keep-alive-timeout", deadline, "--write-timeout", deadline)
+			s := start(t, raw, "--transport", transport, "--workers", "2", "--head-timeout", bound, "--body-timeout", bound,
+				"--keep-alive-timeout", bound, "--write-timeout", bound)
 			pid := s.status().PID
 			visit(t, s, visits) // warm-up
 			const rounds = 5
@@ -218,13 +284,15 @@ func TestSoakSlowloris(t *testing.T) {
 			}
 			idle50, idle99 := middle()
 			before := memory(t, pid)
-			g := besiege(t, s, n, pace)
+			begin, used := time.Now(), cpu(t, pid)
+			g := besiege(t, s, n, pace, deadline)
 			g.awaitEnds()
 			busy50, busy99 := middle()
 			grown := memory(t, pid) - before
+			share := 100 * (cpu(t, pid) - used).Seconds() / time.Since(begin).Seconds()
 			g.lift()
-			t.Logf("%d slow connections: an ordinary client's p50 %v → %v, p99 %v → %v; engine memory +%d KiB",
-				n, idle50, busy50, idle99, busy99, grown>>10)
+			t.Logf("%d slow connections: an ordinary client's p50 %v → %v, p99 %v → %v; engine memory +%d KiB, %.0f%% of a core",
+				n, idle50, busy50, idle99, busy99, grown>>10, share)
 			if measured && busy99 >= 2*idle99 {
 				t.Errorf("p99 under attack is %v, idle %v", busy99, idle99)
 			}
