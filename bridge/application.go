@@ -25,6 +25,8 @@ type Config struct {
 	Policy worker.Policy
 	// Dispatch is how exchanges are spread over them.
 	Dispatch worker.DispatchConfig
+	// Files makes what serves the directories that the application names with app.static; nil means that it may not.
+	Files func(worker.StaticDir) (Files, error)
 	// Log gets what happens to workers; nil means slog.Default().
 	Log *slog.Logger
 }
@@ -34,6 +36,7 @@ type Application struct {
 	cfg        Config
 	err        error // why the configuration cannot be used
 	site       *covet.Site
+	files      []Files // of the generation that is published; changed by publish only
 	supervisor atomic.Pointer[worker.Supervisor]
 }
 
@@ -150,9 +153,16 @@ func (a *Application) publish(g *worker.Generation) error {
 			})
 		}
 	}
-	if err := a.site.Replace(list); err != nil {
+	sites, more, err := a.staticRoutes(g.Table.Static)
+	if err != nil {
+		return err
+	}
+	if err := a.site.Replace(append(list, more...)); err != nil {
+		closeFiles(sites)
 		return &worker.StartError{Stage: "routes", Message: err.Error(), Hint: "give one of the two another path or method"}
 	}
+	closeFiles(a.files) // requests that began before go on: a closed site still answers
+	a.files = sites
 	return nil
 }
 

@@ -18,6 +18,7 @@ type Config struct {
 	Workers `embed:"" group:"workers"`
 	Limits  `embed:"" group:"limits"`
 	Content `embed:"" group:"content"`
+	Static  `embed:"" group:"static"`
 	Bridge  `embed:"" group:"bridge"`
 	Log     `embed:"" group:"log"`
 }

@@ -52,7 +52,13 @@ func (f *File) flatten(tree map[string]any) error {
 		if _, twice := f.values[name]; twice {
 			return fmt.Errorf("the configuration file %s sets %q twice", f.path, name)
 		}
-		text, err := scalar(v)
+		var text string
+		var err error
+		if tables, ok := v.([]any); ok && name == "static" {
+			text, err = staticTables(tables)
+		} else {
+			text, err = scalar(v)
+		}
 		if err != nil {
 			return fmt.Errorf("the configuration file %s: %q %w", f.path, name, err)
 		}

@@ -41,6 +41,13 @@ func (c *routesCmd) Run(io *streams) error {
 		}
 		fmt.Fprintln(w)
 	}
+	for _, d := range table.Static {
+		fmt.Fprintf(w, "GET\t%s/{path...}\tfiles of %s", strings.TrimSuffix(d.Path, "/"), shortPath(d.Dir))
+		if c.Verbose {
+			fmt.Fprintf(w, "\tengine\t%s:%d", shortPath(d.File), d.Line)
+		}
+		fmt.Fprintln(w)
+	}
 	return w.Flush()
 }
 

@@ -16,6 +16,27 @@ type RouteTable struct {
 	Title   string  `json:"title"`
 	Version string  `json:"version"`
 	Routes  []Route `json:"routes"`
+	// Static are the directories whose files the engine serves by itself.
+	Static []StaticDir `json:"static,omitempty"`
+}
+
+// StaticDir is a directory that the application has named with app.static.
+type StaticDir struct {
+	// Path is where its files are found, without a slash at the end unless it is the root; Dir is absolute.
+	Path string `json:"path"`
+	Dir  string `json:"dir"`
+	// The options are those of static.Config.
+	Index          string `json:"index"`
+	Listing        bool   `json:"listing"`
+	Fallback       string `json:"fallback"`
+	Dotfiles       bool   `json:"dotfiles"`
+	FollowSymlinks bool   `json:"follow_symlinks"`
+	Precompressed  bool   `json:"precompressed"`
+	CacheControl   string `json:"cache_control"`
+	Immutable      bool   `json:"immutable"`
+	// File and Line are where it was named.
+	File string `json:"file"`
+	Line int    `json:"line"`
 }
 
 // Route is one Python handler as the engine sees it. See docs/internals/worker-protocol.md.
