@@ -171,33 +171,36 @@ func (m *compressor) before(c *covet.Ctx) error {
 // after decides, as far as it can be decided here, and else puts a stream in the exchange's way.
 func (m *compressor) after(c *covet.Ctx, err error) error {
 	h, _ := c.Get(choiceKey{}).(choice)
-	if h&never != 0 {
-		return err
+	if h&never == 0 && m.decide(c.Exchange(), h) {
+		c.Set(choiceKey{}, never) // for the links further out
 	}
-	x := c.Exchange()
+	return err
+}
+
+// decide does what can be done before the response goes out, and reports whether the links further out are to keep
+// away: the handler has opted out, or a stream is in the way that will code the body.
+func (m *compressor) decide(x *message.Exchange, h choice) (settled bool) {
 	r := &x.Response
 	if r.Status == statusNotModified && !r.Opaque {
 		m.notModified(r, h)
-		return err
+		return false
 	}
 	f := look(r)
 	if f.identity {
 		r.RemoveField("content-encoding") // RFC 9110 section 8.4: identity is not named there
-		c.Set(choiceKey{}, never)
-		return err
+		return true
 	}
 	if !m.suits(r, &f) || m.tooSmall(r, h) {
-		return err
+		return false
 	}
 	if h.coding() == identity {
 		vary(r, &f)
-		return err
+		return false
 	}
 	s := m.streams.Get().(*stream)
 	s.Stream, s.choice, s.state = x.Stream, h, waits
 	x.Stream = s
-	c.Set(choiceKey{}, never) // for the links further out
-	return err
+	return true
 }
 
 // Statuses whose responses are never coded, and the one that stands for a response that may have been.

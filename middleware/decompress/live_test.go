@@ -1,6 +1,7 @@
 package decompress
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
@@ -116,7 +117,15 @@ func post(t testing.TB, url, coding string, body []byte, chunked bool) (status i
 	if coding != "" {
 		r.Header.Set("Content-Encoding", coding)
 	}
-	resp, err := (&http.Client{Timeout: patience}).Do(r)
+	// Not http.Client: it fails, at times, when the answer comes before the body is sent.
+	conn, err := net.Dial("tcp", r.URL.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	go func() { _ = r.Write(conn) }()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), r)
 	if err != nil {
 		t.Fatalf("%s %s: %v", url, coding, err)
 	}
@@ -183,7 +192,7 @@ func TestBodies(t *testing.T) {
 			for _, name := range names {
 				for what, body := range map[string][]byte{
 					"empty": {}, "tiny": []byte("x"), "small": noise(5000), "inline": noise(60 << 10), "swells": bytes.Repeat([]byte("a"), 300<<10),
-					"streams": noise(400 << 10), "swells a lot": bytes.Repeat([]byte("b"), 20<<20),
+					"streams": noise(400 << 10), "swells a lot": bytes.Repeat([]byte("b"), 3<<20),
 				} {
 					coded := encode(t, name, body)
 					for _, path := range []string{"/body", "/inline", "/reader", "/unread", "/some"} {
