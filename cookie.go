@@ -163,9 +163,9 @@ func validCookie(k *http.Cookie) error {
 	case host && (k.Path != "/" || k.Domain != ""):
 		return errors.New("the name's prefix needs the path / and no domain")
 	case k.SameSite == http.SameSiteNoneMode && !k.Secure:
-		return errors.New("SameSite=None needs Secure")
+		return errors.New("the attribute SameSite=None needs Secure")
 	case k.Partitioned && !k.Secure:
-		return errors.New("Partitioned needs Secure")
+		return errors.New("the attribute Partitioned needs Secure")
 	}
 	return nil
 }
