@@ -21,6 +21,7 @@ import http.client
 import json
 import os
 import platform
+import re
 import signal
 import statistics
 import subprocess
@@ -32,10 +33,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from install import say
 from rivals import HERE
-from run import RESULT, START_TIMEOUT, Refused, free_port, say
+from server import START_TIMEOUT, Refused, free_port
 
 ROOT = HERE.parent
+RESULT = re.compile(r"(\w+)=(\d+)")
 PATH = "/small/42"
 ANSWER = b'{"id":42}'
 CONNECTIONS = (1, 64)
