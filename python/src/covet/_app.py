@@ -18,6 +18,7 @@ from covet._plan import RoutePlan
 from covet._request import Request
 from covet._router import Router
 from covet._state import State
+from covet._static import StaticFiles, declare_static
 
 __all__ = ["App"]
 
@@ -51,6 +52,7 @@ class App(Router):
         self._startup: list[Callable[[], Any]] = []
         self._shutdown: list[Callable[[], Any]] = []
         self._exception_handlers: dict[type[BaseException], ExceptionHandler] = {}
+        self._static: list[StaticFiles] = []
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def include_router(self, router: Router, *, prefix: str = "") -> None:
@@ -68,6 +70,45 @@ class App(Router):
         """Runs the decorated function, ``def`` or ``async def`` without parameters, after a worker's last request."""
         self._shutdown.append(function)
         return function
+
+    def static(
+        self,
+        path: str,
+        directory: str | os.PathLike[str],
+        *,
+        index: str | None = "index.html",
+        listing: bool = False,
+        fallback: str | None = None,
+        dotfiles: bool = False,
+        follow_symlinks: bool = False,
+        precompressed: bool = True,
+        cache_control: str = "",
+        immutable: bool = False,
+    ) -> None:
+        """Serves the files of a directory below ``path``, by the engine alone.
+
+        A relative directory starts at that of the file that calls. ``index`` stands for a directory, ``listing`` shows
+        those without one, ``fallback`` is sent to browsers in place of a file that is not there. ``precompressed``
+        prefers ``NAME.br``, ``NAME.zst`` and ``NAME.gz`` for clients that accept them. ``immutable`` lets clients keep
+        files with a hash in their name for a year.
+        """
+        caller = sys._getframe(1)
+        self._static.append(
+            declare_static(
+                path,
+                directory,
+                caller.f_code.co_filename,
+                caller.f_lineno,
+                index=index or "-",
+                listing=listing,
+                fallback=fallback or "",
+                dotfiles=dotfiles,
+                follow_symlinks=follow_symlinks,
+                precompressed=precompressed,
+                cache_control=cache_control,
+                immutable=immutable,
+            )
+        )
 
     def exception_handler(self, exception: type[BaseException], /) -> Callable[[Function], Function]:
         """Lets the decorated ``(request, exception)`` answer for exceptions of that class and below.
@@ -120,6 +161,9 @@ class App(Router):
 
     def _plans(self) -> list[RoutePlan]:
         return compile_routes(self._walk(""))
+
+    def _static_files(self) -> list[dict[str, Any]]:
+        return [files.described(self.prefix) for files in self._static]
 
     def _info(self) -> dict[str, str]:
         return {"title": self.title, "version": self.version}

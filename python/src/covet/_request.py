@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from covet import _bridge
 from covet._body import cached_decoder, decode_json
+from covet._conditional import answer_conditions
 from covet._convert import convert_text
 from covet._cookies import Cookies
 from covet._errors import BadRequest
@@ -18,6 +20,7 @@ from covet._multipart import Limits
 from covet._pattern import Parameter, Pattern
 from covet._plan import Source
 from covet._query import MAX_PARAMETERS, QueryParams
+from covet._response import Response
 from covet._state import State
 from covet._url import URL, Address
 
@@ -107,6 +110,14 @@ class RequestMembers(_Base):
         """The other end of the connection: None for a Unix socket."""
         client = super().client
         return None if client is None else Address(*client)
+
+    def not_modified(self, *, etag: str | None = None, last_modified: datetime | None = None) -> Response | None:
+        """Answers the conditions of the request (RFC 9110 section 13): 304 when the client has what is current.
+
+        None means to go on; PreconditionFailed (412) is raised when the client wants to change what has changed
+        meanwhile. ``etag`` has its double quotes, ``last_modified`` a time zone; without both there is nothing yet.
+        """
+        return answer_conditions(self.method, self.raw_headers, etag, last_modified)
 
     async def text(self) -> str:
         """The whole body as text, in UTF-8 or the charset of Content-Type; undecodable bytes become U+FFFD."""

@@ -91,7 +91,8 @@ class _Worker:
         _bridge.install()
         app = load_application(self.settings.target, self.settings.dir)
         plans = _plans(app)
-        self.control.send("routes", **app._info(), routes=[_described(plan) for plan in plans])
+        more = {"static": static} if (static := app._static_files()) else {}
+        self.control.send("routes", **app._info(), routes=[_described(plan) for plan in plans], **more)
         if self.settings.describe:
             return 0
         try:
