@@ -20,6 +20,17 @@ func TestContractScarce(t *testing.T) {
 	})
 }
 
+// Zero-copy sends, of every size: the blocks stay until the kernel has released them.
+func TestContractZeroCopy(t *testing.T) {
+	if !uring.Probe().ZeroCopy {
+		t.Skip("this kernel's sockets always copy")
+	}
+	transporttest.Run(t, func(cfg transport.Config) (transport.Group, error) {
+		cfg.ZeroCopy = 1
+		return New(cfg)
+	})
+}
+
 // The modes of older kernels.
 func TestContractModes(t *testing.T) {
 	if testing.Short() {
