@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"strings"
 
-	"github.com/segmentio/encoding/json"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 
 	"github.com/covetpy/covet/fault"
 	"github.com/covetpy/covet/internal/ascii"
@@ -35,20 +38,37 @@ func decodeJSON(body []byte, v any) error {
 	if !shallow(body) {
 		return fault.New(fault.BadRequest, "the JSON body is nested too deeply")
 	}
-	err := json.Unmarshal(body, v)
+	err := json.Unmarshal(body, v, jsonv1.DefaultOptionsV1(),
+		// What two parsers read differently is refused: of a name that occurs twice one would take the first, the other the
+		// last (RFC 8259 section 4), and a text has to be UTF-8 (section 8.1).
+		jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false),
+		jsonv1.ReportErrorsWithLegacySemantics(false))
 	if err == nil {
 		return nil
 	}
-	var wrong *json.UnmarshalTypeError
+	var wrong *json.SemanticError
 	if errors.As(err, &wrong) {
-		field := "body"
-		if wrong.Field != "" {
-			field += "." + wrong.Field
-		}
-		kind := kindName(wrong.Type)
-		return invalid(problemField{field, "must be " + article(kind), kind})
+		kind := kindName(wrong.GoType)
+		return invalid(problemField{placeOf(wrong.JSONPointer), "must be " + article(kind), kind})
 	}
-	return &fault.Error{Code: fault.BadRequest, Message: "the body is not valid JSON", Cause: err}
+	message := "the body is not valid JSON"
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		message = "the JSON body has a name twice in an object"
+	}
+	return &fault.Error{Code: fault.BadRequest, Message: message, Cause: err}
+}
+
+// placeOf is where in the body a pointer (RFC 6901) points to: body.lines[0].price.
+func placeOf(p jsontext.Pointer) string {
+	b := []byte("body")
+	for token := range p.Tokens() {
+		if token != "" && strings.Trim(token, "0123456789") == "" {
+			b = append(append(append(b, '['), token...), ']')
+		} else {
+			b = append(append(b, '.'), token...)
+		}
+	}
+	return string(b)
 }
 
 // isJSON reports whether a content type is JSON: application/json or a +json suffix (RFC 6839 section 3.1).

@@ -60,7 +60,8 @@ func TestTyped(t *testing.T) {
 				`{"field":"query.limit","reason":"is out of range","type":"int"},` +
 				`{"field":"query.ratio","reason":"must be a number","type":"float"},` +
 				`{"field":"query.flag","reason":"must be a boolean","type":"bool"}]`, nil},
-		{"POST", "/n/7", `{"text":"hi","n":2,"ID":99,"id":98}`, 204, "7hi2 0", nil},
+		{"POST", "/n/7", `{"text":"hi","n":2,"ID":99}`, 204, "7hi2 0", nil},
+		{"POST", "/n/7", `{"text":"hi","n":2,"id":98}`, 204, "7hi2 0", nil},
 		{"POST", "/n/7", `{"text":"hi","n":"x"}`, 422, `"reason":"must be an integer","type":"int"`, nil},
 		{"POST", "/n/7", `{"text":`, 400, "not valid JSON", nil},
 		{"POST", "/n/7", ``, 422, `{"field":"body","reason":"is required","type":"object"}`, nil},
