@@ -275,11 +275,11 @@ def _write(file: SpooledTemporaryFile[bytes], parts: list[bytes], end: bool) -> 
 class Part:
     """A part of a form that is read as it arrives: ``async for chunk in part``. It is valid until the next one."""
 
-    __slots__ = ("_done", "_form", "content_type", "filename", "headers", "is_file", "name", "raw_filename")
+    __slots__ = ("_done", "_form", "_skipped", "content_type", "filename", "headers", "is_file", "name", "raw_filename")
 
     def __init__(self, form: Multipart, head: PartHead) -> None:
         self._form = form
-        self._done = False
+        self._done = self._skipped = False
         self.name = head.name
         self.is_file = head.is_file
         """The client sent a filename, be it empty."""
@@ -339,8 +339,11 @@ class Multipart:
         return self
 
     async def __anext__(self) -> Part:
-        while (part := self._current) is not None and not part._done:
-            await self._data(part)
+        part = self._current
+        if part is not None and not part._done:
+            while await self._data(part) is not None:
+                pass
+            part._skipped = True
         self._current = None
         head = await self._event()
         if head is None:
@@ -349,10 +352,11 @@ class Multipart:
         return self._current
 
     async def _data(self, part: Part) -> bytes | None:
+        if part._skipped:
+            # It would look empty, though it was not.
+            raise RuntimeError("the part was skipped: the next one was asked for before it was read")
         if part._done:
             return None
-        if part is not self._current:
-            raise RuntimeError("the part is over: the next one was asked for")
         event = await self._event()
         if isinstance(event, bytes):
             return event
