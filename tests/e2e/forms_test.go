@@ -52,6 +52,7 @@ func (s *server) send(path, contentType string, body io.Reader, length int64) an
 		s.t.Fatal(err)
 	}
 	r.ContentLength = length
+	r.Close = true // an answer that comes before the body's end may be the connection's last
 	r.Header.Set("Content-Type", contentType)
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
