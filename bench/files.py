@@ -9,23 +9,10 @@ from pathlib import Path
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 40, 56, 72, 96, 128, 160, 200, 250, 300)
 """Kilobytes."""
 KINDS = ("js", "css", "json", "svg", "png")
-WORDS = [
-    "const",
-    "return",
-    "margin",
-    "padding",
-    "function",
-    "color",
-    "item",
-    "value",
-    "width",
-    "price",
-    "rating",
-    "path",
-    "stroke",
-    "fill",
-    "import",
-]
+WORDS = (
+    *("const", "return", "margin", "padding", "function", "color", "item", "value"),
+    *("width", "price", "rating", "path", "stroke", "fill", "import"),
+)
 
 
 def contents() -> dict[str, bytes]:

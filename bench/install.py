@@ -105,11 +105,8 @@ def prepare(rivals: Iterable[Rival]) -> dict[str, str]:
         if r.tool == "caddy":
             why = caddy()
         elif r.tool == "nginx":
-            why = (
-                None
-                if apt("nginx", "nginx-light")
-                else "nginx is not installed; on Debian: apt-get install nginx-light"
-            )
+            there = apt("nginx", "nginx-light")
+            why = None if there else "nginx is not installed; on Debian: apt-get install nginx-light"
         elif r.tool:
             why = go(f"./{r.tool}")
         else:

@@ -95,7 +95,7 @@ def charts(results: dict[str, Any], folder: Path) -> list[Path]:
             path.write_text(
                 chart(
                     f"{profile}: {title}",
-                    f"{_connections(n)}; median of {results['rounds']} rounds, line: least to greatest; shorter is better",
+                    f"{_connections(n)}; median of {results['rounds']} rounds and their spread; shorter is better",
                     bars,
                 )
             )

@@ -45,7 +45,7 @@ class Rival:
     """The environment in requirements/ that it runs in."""
     paths: tuple[tuple[str, str], ...] = ()
     """Replacements in request paths, for variants of one server."""
-    invalid: int = 422
+    invalid: tuple[int, ...] = (422,)
     """What it answers to input that does not validate, unless told otherwise."""
     tool: str | None = None
     """A program that is needed: nginx, caddy, or one of bench/go."""
@@ -214,7 +214,7 @@ RIVALS = [
         _uvicorn("litestar", "litestar_app:app"),
         RAW | STATICS | COMPRESSED,
         "litestar",
-        invalid=400,
+        invalid=(400, 404),
     ),
     Rival(
         "blacksheep",
@@ -222,7 +222,7 @@ RIVALS = [
         _uvicorn("blacksheep", "blacksheep_app:app"),
         RAW | STATICS | COMPRESSED,
         "blacksheep",
-        invalid=400,
+        invalid=(400,),
     ),
     Rival("falcon", FRAMEWORK, _uvicorn("falcon", "falcon_app:app"), RAW | STATICS, "falcon"),
     Rival("django", FRAMEWORK, _uvicorn("django", "django_app:app"), RAW | COMPRESSED, "django"),

@@ -43,14 +43,14 @@ def targets(results: dict[str, Any]) -> list[Target]:
         raw, fast = _cpu(results, profile, "uvicorn raw"), _cpu(results, profile, "fastapi on uvicorn")
         nginx, rsgi = _cpu(results, "plaintext", "nginx"), _cpu(results, profile, "granian rsgi raw")
         out += [
-            _below(f"Python {profile}: at most nginx return 200 × 1.5", mine, nginx, 1.5),
+            _below(f"Python {profile}: at most nginx return 200 x 1.5", mine, nginx, 1.5),
             _below(f"Python {profile}: at most FastAPI on uvicorn ÷ 6", mine, fast, 1 / 6),
             _below(f"Python {profile}: at most raw uvicorn ÷ 2.5", mine, raw, 1 / 2.5),
             _below(f"Python {profile}: below Granian's raw RSGI", mine, rsgi, 1, True),
         ]
     go = _cpu(results, "plaintext", "covet go inline")
     out += [
-        _below("Go plaintext: at most gnet × 1.1", go, _cpu(results, "plaintext", "gnet"), 1.1),
+        _below("Go plaintext: at most gnet x 1.1", go, _cpu(results, "plaintext", "gnet"), 1.1),
         _below("Go plaintext: below fasthttp", go, _cpu(results, "plaintext", "fasthttp"), 1, True),
         _below("Go plaintext: below nginx", go, _cpu(results, "plaintext", "nginx"), 1, True),
     ]

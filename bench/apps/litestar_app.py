@@ -1,4 +1,4 @@
-"""The profiles as Litestar handlers. It answers 400 where others answer 422."""
+"""The profiles as Litestar handlers. It answers 400 or 404 where others answer 422."""
 
 import asyncio
 import os

@@ -37,10 +37,8 @@ func ok(c *covet.Ctx) error { return c.Text(200, "ok") }
 
 func main() {
 	app := covet.New()
+	extras(app, os.Args[2:])
 	routes(app)
-	if err := extras(app, os.Args[2:]); err != nil {
-		log.Fatal(err)
-	}
 	log.Fatal(app.Run(os.Args[1]))
 }
 
