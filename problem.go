@@ -1,7 +1,6 @@
 package covet
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -15,7 +14,6 @@ import (
 	"github.com/segmentio/encoding/json"
 
 	"github.com/covetpy/covet/fault"
-	"github.com/covetpy/covet/internal/ascii"
 	"github.com/covetpy/covet/internal/message"
 )
 
@@ -114,9 +112,9 @@ func (c *Ctx) show(err error) *fault.Error {
 		c.res.SetField(field[0], field[1])
 	}
 	c.res.Status = f.HTTPStatus()
-	if c.wantsProblem() {
+	if c.req.WantsProblem() {
 		c.res.Type = message.ContentProblem
-		c.buf = appendProblem(c.buf[:0], f, c.id)
+		c.buf = fault.AppendProblem(c.buf[:0], f, c.id)
 	} else {
 		c.res.Type = message.ContentJSON
 		c.buf = fault.AppendBody(c.buf[:0], f, c.id, time.Now())
@@ -133,43 +131,6 @@ func publicError(err error) *fault.Error {
 		return &fault.Error{Code: fault.HandlerTimeout, Cause: err}
 	}
 	return f
-}
-
-// wantsProblem reports whether the client asked for the form of RFC 9457.
-func (c *Ctx) wantsProblem() bool {
-	const want = "application/problem+json"
-	for accept := c.req.Hot(message.HotAccept); len(accept) >= len(want); {
-		var one []byte
-		one, accept, _ = bytes.Cut(accept, []byte(","))
-		one, _, _ = bytes.Cut(one, []byte(";"))
-		if ascii.EqualFold(bytes.TrimSpace(one), want) {
-			return true
-		}
-	}
-	return false
-}
-
-// appendProblem appends the problem details of RFC 9457 section 3, with the members of the structured form as
-// extensions (section 3.2).
-func appendProblem(dst []byte, e *fault.Error, id [16]byte) []byte {
-	status := e.HTTPStatus()
-	details := json.RawMessage("null")
-	if len(e.Details) > 0 {
-		details = e.Details
-	}
-	body, err := json.Append(dst, struct {
-		Type      string          `json:"type"`
-		Title     string          `json:"title"`
-		Status    int             `json:"status"`
-		Detail    string          `json:"detail"`
-		Code      string          `json:"code"`
-		Details   json.RawMessage `json:"details"`
-		RequestID string          `json:"request_id"`
-	}{"about:blank", http.StatusText(status), status, e.Text(), string(e.Code), details, hex.EncodeToString(id[:])}, 0)
-	if err != nil {
-		return append(dst, `{"type":"about:blank","status":500}`...) // details that are not JSON
-	}
-	return body
 }
 
 // problemField is one entry of the details of a validation error.

@@ -517,4 +517,3 @@ func TestEarlyHints(t *testing.T) {
 		}
 	}
 }
-

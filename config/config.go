@@ -57,6 +57,7 @@ type Limits struct {
 	MaxBody          Size          `help:"Largest request body (413 over it); 0 for no limit." default:"64M" env:"COVET_MAX_BODY"`
 	HeadTimeout      time.Duration `help:"Time for a request head to arrive." default:"10s" env:"COVET_HEAD_TIMEOUT"`
 	BodyTimeout      time.Duration `help:"Longest silence within a request body." default:"30s" env:"COVET_BODY_TIMEOUT"`
+	MinRate          Size          `help:"Bytes a second that a client must send of a body, or take of a response, on average (408, or the end); 0 for no limit." default:"240" env:"COVET_MIN_RATE"`
 	KeepAliveTimeout time.Duration `help:"Idle time of a connection between requests." default:"75s" env:"COVET_KEEP_ALIVE_TIMEOUT"`
 	WriteTimeout     time.Duration `help:"Longest time without progress in sending." default:"30s" env:"COVET_WRITE_TIMEOUT"`
 	HandlerTimeout   time.Duration `help:"Time for a handler to begin its response (504 over it); 0 for no limit." default:"60s" env:"COVET_HANDLER_TIMEOUT"`

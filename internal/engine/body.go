@@ -19,6 +19,9 @@ type inBody struct {
 
 	// asked: ReadBody was called. wanted: the receiver takes pieces now.
 	asked, wanted bool
+	// pace is how fast it comes; seen, in phaseBody, how much of it the input held at the last look.
+	pace pace
+	seen int
 	// begun: some of the body has come, so that 100 (Continue) needs not be sent any more.
 	begun bool
 	// done: nothing of the body is to come, or it is not looked at any more. broken: because it never will be
@@ -99,6 +102,10 @@ func (s *session) onStream(in []byte) (n int, more bool) {
 	}
 	if n == 0 && !done {
 		return 0, false
+	}
+	if !done && s.tooSlow(n) {
+		s.failBody(s.errTooSlow())
+		return 0, true
 	}
 	s.arm(byInput, s.sh.patience[phaseExchange])
 	if len(data) > 0 && x.Receiver != nil {
@@ -203,6 +210,7 @@ func (s *session) ResumeBody(x *message.Exchange) {
 		return
 	}
 	s.in.wanted = true
+	s.in.pace.restart(s.loop.Now())
 	s.arm(byInput, s.sh.patience[phaseExchange])
 	if s.eof {
 		s.wake() // what is missing never comes: told from the mailbox, not from in here

@@ -30,6 +30,9 @@ type Config struct {
 	HeadTimeout time.Duration
 	// BodyTimeout bounds the time without a byte while a body is wanted.
 	BodyTimeout time.Duration
+	// MinRate is the rate, in bytes a second and averaged over some seconds, below which a client is given up that sends
+	// a wanted body or takes output. 0 stands for the default, a negative rate takes the bound away.
+	MinRate int64
 	// IdleTimeout bounds the time between two requests of a connection.
 	IdleTimeout time.Duration
 	// WriteTimeout bounds the time in which a client takes no output although there is some.
@@ -62,6 +65,7 @@ const (
 	DefaultMaxInline      = 64 << 10 // frame.MaxInline: what one frame to a worker carries
 	DefaultHeadTimeout    = 10 * time.Second
 	DefaultBodyTimeout    = 30 * time.Second
+	DefaultMinRate        = 240              // the slowest modem; and a body of MaxInline is there within five minutes
 	DefaultIdleTimeout    = 75 * time.Second // longer than the 60 s of usual proxies: they close first, so no request is lost
 	DefaultWriteTimeout   = 30 * time.Second
 	DefaultHandlerTimeout = 60 * time.Second
@@ -113,6 +117,9 @@ func (c Config) withDefaults() Config {
 	}
 	orDefault(&c.HeadTimeout, DefaultHeadTimeout)
 	orDefault(&c.BodyTimeout, DefaultBodyTimeout)
+	if c.MinRate == 0 {
+		c.MinRate = DefaultMinRate
+	}
 	orDefault(&c.IdleTimeout, DefaultIdleTimeout)
 	orDefault(&c.WriteTimeout, DefaultWriteTimeout)
 	orDefault(&c.HandlerTimeout, DefaultHandlerTimeout)

@@ -59,7 +59,8 @@ func (s *session) begin(x *message.Exchange, in []byte, n int, f h1.Framing) (us
 		return s.serveWhole(x, rest[:r.ContentLength], n+int(r.ContentLength))
 	case !r.ExpectContinue:
 		// The spans of the head stay valid when it moves: see onSmallBody.
-		s.in.head = n
+		s.in.head, s.in.seen = n, len(rest)
+		s.in.pace.restart(s.loop.Now())
 		s.in.moved = len(r.Head) == 0 || &r.Head[0] != &in[0]
 		s.enter(phaseBody)
 		return 0, false
@@ -83,6 +84,12 @@ func (s *session) onSmallBody(in []byte) (n int, more bool) {
 	r := &x.Request
 	whole := s.in.head + int(s.in.left)
 	if len(in) < whole {
+		come := len(in) - s.in.head - s.in.seen
+		s.in.seen += come
+		if s.tooSlow(come) {
+			s.refuse(s.errTooSlow())
+			return 0, true
+		}
 		s.arm(byInput, s.sh.patience[phaseBody])
 		return 0, false
 	}

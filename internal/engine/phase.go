@@ -75,7 +75,11 @@ func (s *session) expireQuiet() {
 // expireRequest answers 408 for a request that did not arrive in time (RFC 9110 section 15.5.9).
 func (s *session) expireRequest() {
 	s.sh.count.readTimeouts.Add(1)
-	s.refuse(fault.New(fault.RequestTimeout, ""))
+	if s.phase == phaseHead {
+		s.refuse(fault.New(fault.RequestTimeout, "the request head did not arrive within "+s.sh.cfg.HeadTimeout.String()))
+		return
+	}
+	s.refuse(fault.New(fault.RequestTimeout, "nothing of the request body arrived within "+s.sh.cfg.BodyTimeout.String()))
 }
 
 // expireStream tells the receiver that the rest of the body will not come; it still responds. When the client has
@@ -93,7 +97,7 @@ func (s *session) expireStream() {
 	}
 	if s.in.wanted && !s.in.done {
 		s.sh.count.readTimeouts.Add(1)
-		s.failBody(fault.New(fault.RequestTimeout, "the request body did not arrive in time"))
+		s.failBody(fault.New(fault.RequestTimeout, "nothing of the request body arrived within "+s.sh.cfg.BodyTimeout.String()))
 	}
 }
 

@@ -82,6 +82,7 @@ func TestDeadlines(t *testing.T) {
 			limit: DefaultLingerTimeout},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			c.cfg.MinRate = -1 // pace_test.go is about that
 			r := newRig(t, c.cfg)
 			conn := r.group.Dial()
 			c.begin(r, conn)
@@ -116,7 +117,7 @@ func TestDeadlines(t *testing.T) {
 
 // The client that takes no output is cut; one that takes a little now and then is not.
 func TestWriteTimeout(t *testing.T) {
-	r := newRig(t, Config{})
+	r := newRig(t, Config{MinRate: -1})
 	conn := r.group.Dial()
 	conn.Window = 1000
 	r.send(conn, "GET /flood HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -143,7 +144,7 @@ func TestWriteTimeout(t *testing.T) {
 
 // A response that is read slowly is no idle connection.
 func TestSlowReaderIsNotIdle(t *testing.T) {
-	r := newRig(t, Config{IdleTimeout: 5 * time.Second})
+	r := newRig(t, Config{IdleTimeout: 5 * time.Second, MinRate: -1})
 	conn := r.group.Dial()
 	conn.Window = 0
 	r.send(conn, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n")

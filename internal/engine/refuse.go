@@ -34,12 +34,18 @@ func (s *session) fail(x *message.Exchange, e *fault.Error) {
 	r := &x.Response
 	r.Reset()
 	r.Status = e.HTTPStatus()
-	r.Type = message.ContentJSON
 	r.Close = true
 	for _, f := range e.Fields {
 		r.AddField(f[0], f[1])
 	}
-	s.sh.body = fault.AppendBody(s.sh.body[:0], e, x.RequestID, s.sh.cfg.Wall())
+	// In the form that the client asks for, as far as its head was understood; a HEAD gets none of it.
+	if x.Request.WantsProblem() {
+		r.Type = message.ContentProblem
+		s.sh.body = fault.AppendProblem(s.sh.body[:0], e, x.RequestID)
+	} else {
+		r.Type = message.ContentJSON
+		s.sh.body = fault.AppendBody(s.sh.body[:0], e, x.RequestID, s.sh.cfg.Wall())
+	}
 	r.Body = s.sh.body
 	s.writeWhole(x)
 	s.finish()

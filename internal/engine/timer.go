@@ -88,14 +88,16 @@ func (s *session) watchOutput() {
 	}
 }
 
-// lookAtOutput ends a connection whose client has taken nothing for WriteTimeout.
+// lookAtOutput ends a connection whose client has taken nothing for WriteTimeout, or less than MinRate asks for: one
+// that opens its window by a byte now and then must not hold a response for ever.
 func (s *session) lookAtOutput() {
 	pending := s.conn.Pending()
 	if pending == 0 {
 		s.lingerFromNow()
 		return
 	}
-	if taken := s.written - uint64(pending); taken != s.taken {
+	enough := max(1, atLeast(s.sh.cfg.MinRate, time.Duration(s.strikes+1)*s.sh.cfg.WriteTimeout/looks))
+	if taken := s.written - uint64(pending); taken-s.taken >= uint64(enough) {
 		s.taken, s.strikes = taken, 0
 	} else if s.strikes++; s.strikes >= looks {
 		s.sh.count.writeTimeouts.Add(1)

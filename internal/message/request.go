@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"net/netip"
 
 	"github.com/covetpy/covet/internal/ascii"
@@ -77,6 +78,34 @@ func (r *Request) Reset() {
 	for i := range r.HotFields {
 		r.HotFields[i] = -1
 	}
+}
+
+// WantsProblem reports whether the client asks for errors in the form of RFC 9457: whether application/problem+json is
+// among what it accepts by name, with a weight other than 0 (RFC 9110 section 12.5.1).
+func (r *Request) WantsProblem() bool {
+	const want = "application/problem+json"
+	for rest := r.Hot(HotAccept); len(rest) >= len(want); {
+		var one []byte
+		one, rest, _ = bytes.Cut(rest, []byte(","))
+		one, parameters, _ := bytes.Cut(one, []byte(";"))
+		if ascii.EqualFold(bytes.TrimSpace(one), want) {
+			return !weightless(parameters)
+		}
+	}
+	return false
+}
+
+// weightless reports whether the parameters of a member of Accept have a weight of 0.
+func weightless(parameters []byte) bool {
+	for len(parameters) > 0 {
+		var one []byte
+		one, parameters, _ = bytes.Cut(parameters, []byte(";"))
+		name, value, _ := bytes.Cut(bytes.TrimSpace(one), []byte("="))
+		if ascii.EqualFold(name, "q") {
+			return len(value) > 0 && value[0] == '0' && len(bytes.Trim(value, "0.")) == 0
+		}
+	}
+	return false
 }
 
 // Bytes returns the bytes of s in the head.

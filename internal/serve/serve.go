@@ -135,6 +135,7 @@ func (s *instance) assemble() error {
 			Line: int(c.MaxRequestLine), Head: int(c.MaxHead), Fields: c.MaxFields, Body: unlimited(int64(c.MaxBody)),
 		},
 		HeadTimeout: c.HeadTimeout, BodyTimeout: c.BodyTimeout, IdleTimeout: c.KeepAliveTimeout,
+		MinRate:      orNever(int64(c.MinRate)),
 		WriteTimeout: c.WriteTimeout, HandlerTimeout: orNever(c.HandlerTimeout),
 	}, handler)
 	if err != nil {
@@ -153,7 +154,7 @@ func unlimited(n int64) int64 {
 }
 
 // orNever turns the configuration's 0 into the engine's "no bound", for which 0 is the default.
-func orNever(d time.Duration) time.Duration {
+func orNever[T int64 | time.Duration](d T) T {
 	if d == 0 {
 		return -1
 	}
