@@ -32,7 +32,8 @@ type conn struct {
 	recvCancel bool // and its cancellation, too
 	sending    bool // one send is in flight, and the front of out belongs to the kernel; or a wait for room
 	unreleased bool // of a zero-copy send, the first completion came: the second one ends it
-	sentBytes  int  // and told this result
+	sentBytes  int  // so many bytes at the front of out are the kernel's, taken and not released
+	copies     bool // the socket refuses zero-copy sends
 	finSent    bool
 
 	// What is wanted.
@@ -114,8 +115,8 @@ func (c *conn) SendFile(f *file.File, off, n int64) {
 	c.out.AppendFile(f.Retain(), off, int(n))
 }
 
-// Pending implements transport.Conn.
-func (c *conn) Pending() int { return c.out.Pending() }
+// Pending implements transport.Conn. What the kernel has taken and not released does not count.
+func (c *conn) Pending() int { return c.out.Pending() - c.sentBytes }
 
 // Pause implements transport.Conn. The receive stays armed until something arrives that has to be kept: a pause that
 // ends before costs nothing.

@@ -70,10 +70,11 @@ func (l *loop) send(c *conn) bool {
 	for _, v := range vecs {
 		total += len(v)
 	}
-	more := total < c.out.Pending() // the head of a file travels with its first bytes
-	if zc := l.group.tuning.zeroCopy; zc > 0 && total >= zc && !c.unix {
-		c.sending = l.ring.SendZeroCopy(c.fd, vecs, more, c.userData(kindSend))
+	if zc := l.group.tuning.zeroCopy; zc > 0 && total >= zc && !c.unix && !c.copies {
+		// Never with more to come: what is held back for it is not acknowledged, and so not released.
+		c.sending = l.ring.SendZeroCopy(c.fd, vecs, false, c.userData(kindSend))
 	} else {
+		more := total < c.out.Pending() // the head of a file travels with its first bytes
 		c.sending = l.ring.SendVec(c.fd, vecs, more, c.userData(kindSend))
 	}
 	clear(vecs)
@@ -82,34 +83,51 @@ func (l *loop) send(c *conn) bool {
 
 // sent handles a completion of a send.
 func (l *loop) sent(c *conn, e uring.CQE) {
-	res := int(e.Res)
-	switch {
-	case e.Released():
-		res, c.unreleased = c.sentBytes, false
-	case e.More():
-		c.unreleased, c.sentBytes = true, res // the kernel still reads the blocks
+	if e.More() {
+		// Sent without copying: the kernel has the bytes, and still reads the blocks.
+		c.unreleased, c.sentBytes = true, max(int(e.Res), 0)
+		if e.Res < 0 {
+			l.sendFailed(c, unix.Errno(-e.Res))
+		}
+		l.drained(c)
 		return
 	}
 	c.sending = false
-	if res < 0 {
-		switch errno := unix.Errno(-res); errno {
-		case unix.EINTR, unix.EAGAIN, unix.ENOBUFS, unix.ECANCELED:
-		default:
-			c.end(os.NewSyscallError("send", errno))
+	switch {
+	case c.unreleased:
+		c.unreleased = false
+		c.out.Consume(c.sentBytes) // Drained, if it was due, has been told
+		c.sentBytes = 0
+		c.markDirty()
+	case e.Res < 0:
+		l.sendFailed(c, unix.Errno(-e.Res))
+		c.markDirty()
+	default:
+		c.out.Consume(int(e.Res))
+		if c.out.Pending() > 0 || c.closing || c.fin {
+			c.markDirty()
 		}
-		c.markDirty()
-		return
+		l.drained(c)
 	}
-	c.out.Consume(res)
-	if c.out.Pending() > 0 || c.closing || c.fin {
-		c.markDirty()
+}
+
+func (l *loop) sendFailed(c *conn, errno unix.Errno) {
+	switch errno {
+	case unix.EINTR, unix.EAGAIN, unix.ENOBUFS, unix.ECANCELED:
+	case unix.EOPNOTSUPP:
+		if !c.copies {
+			c.copies = true // this socket cannot send without copying: multipath TCP
+			return
+		}
+		fallthrough
+	default:
+		c.end(os.NewSyscallError("send", errno))
 	}
-	l.drained(c)
 }
 
 // drained tells the session that all output is gone, if it is.
 func (l *loop) drained(c *conn) {
-	if c.out.Pending() == 0 && !c.closing {
+	if c.Pending() == 0 && !c.closing {
 		c.sess.Drained()
 	}
 }
