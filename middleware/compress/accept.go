@@ -106,8 +106,9 @@ func (w *weights) element(e []byte) {
 		n++
 	}
 	name, rest := e[:n], trim(e[n:])
-	q, ok := int16(1000), true
+	q := int16(1000)
 	if len(rest) > 0 {
+		var ok bool
 		if q, ok = weight(rest); !ok {
 			return
 		}

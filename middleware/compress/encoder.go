@@ -37,6 +37,8 @@ const (
 	// open. In JSON and HTML, repetition is near.
 	window    = 64 << 10
 	windowLog = 16
+	// wholeWindowLog is the window of brotli for whole bodies: 256 KiB, as zstd's. Without it the package takes 4 MiB.
+	wholeWindowLog = 18
 )
 
 // encoders are the pools of one coding. Bodies that are known whole are encoded in a moment, by few encoders at a time,
@@ -54,8 +56,12 @@ func newWhole(k coding, l Level) encoder {
 	case zstded:
 		return newZstd(l, 4*window)
 	case brotlied:
-		// The newer of the package's two encoders is several times as fast as the other, but cannot flush.
-		return brotli.NewWriterV2(io.Discard, [...]int{1, 2, 7}[l])
+		if l == Fast {
+			// The newer of the package's two encoders: at its first level it is by far the fastest for what it saves. Its
+			// higher levels are slower than the other's, and it cannot flush.
+			return brotli.NewWriterV2(io.Discard, 1)
+		}
+		return brotli.NewWriterOptions(io.Discard, brotli.WriterOptions{Quality: [...]int{0, 2, 6}[l], LGWin: wholeWindowLog})
 	default:
 		w, err := gzip.NewWriterLevel(io.Discard, [...]int{5, 6, 9}[l])
 		mustNot(err)
@@ -67,7 +73,7 @@ func newWhole(k coding, l Level) encoder {
 func newLive(k coding, l Level) liveEncoder {
 	switch k {
 	case zstded:
-		return newZstd(min(l, Balanced), window)
+		return newZstd(Fast, window) // the next level takes three times the memory, for a few bytes
 	case brotlied:
 		return brotli.NewWriterOptions(io.Discard, brotli.WriterOptions{Quality: [...]int{2, 3, 5}[l], LGWin: windowLog})
 	default:

@@ -79,6 +79,9 @@ func decodeAll(d decoder, in *reader, out []byte, limit int) ([]byte, error) {
 	if err := d.Reset(in); err != nil {
 		return out, cutOff(err)
 	}
+	if cap(out) == 0 {
+		out = make([]byte, 0, leastOut)
+	}
 	for idle := 0; ; {
 		if len(out) == cap(out) {
 			out = append(out, 0)[:len(out)]
@@ -104,6 +107,9 @@ func decodeAll(d decoder, in *reader, out []byte, limit int) ([]byte, error) {
 	}
 	return out, nil
 }
+
+// leastOut is what the buffer of a decoded body begins with: it is kept, and grows by half as it needs.
+const leastOut = 4 << 10
 
 // maxIdleReads bounds the reads that bring nothing.
 const maxIdleReads = 100
@@ -155,7 +161,7 @@ func brotliWindow(head []byte) (int64, bool) {
 	}
 	b := head[0]
 	n, m := b>>1&7, b>>4&7
-	bits := 0
+	var bits int
 	switch {
 	case b&1 == 0:
 		bits = 16
