@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/covetpy/covet/fault"
+	"github.com/covetpy/covet/internal/ascii"
 	"github.com/covetpy/covet/internal/message"
 )
 
@@ -221,6 +222,9 @@ func (c *Chunks) trailerLine(r *message.Request, b []byte) (size int, err *fault
 		return 0, nil
 	}
 	if b[colon] != ':' || colon == 0 {
+		if colon == maxTrailerName && ascii.IsTokenByte(b[colon]) {
+			return 0, fault.New(fault.HeaderFieldsTooLarge, "the name of a trailer field is longer than the limit of "+strconv.Itoa(maxTrailerName)+" bytes")
+		}
 		return 0, badName(b, colon, 0)
 	}
 	end := scanValue(b, max(colon+1, int(c.scanned)))
