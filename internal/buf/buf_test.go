@@ -192,6 +192,14 @@ func TestOutOfFiles(t *testing.T) {
 	if refs != 0 || p.Outstanding() != 0 {
 		t.Errorf("after Release: %d references, %d blocks", refs, p.Outstanding())
 	}
+	refs = 2
+	o.Write([]byte("head"))
+	o.AppendFile(f, 1<<40, 1)
+	o.AppendFile(f, 1<<40, 2)
+	o.Abandon()
+	if refs != 0 || o.Pending() != 0 || p.Outstanding() != 3 {
+		t.Errorf("after Abandon: %d references, %d blocks", refs, p.Outstanding())
+	}
 }
 
 // FuzzOut compares Out with bytes.Buffer under random operations.

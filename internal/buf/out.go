@@ -173,3 +173,15 @@ func (o *Out) Release() {
 	}
 	o.head, o.tail, o.n = nil, nil, 0
 }
+
+// Abandon gives the references to files back and leaves the memory to the kernel, which may be reading it for ever: the
+// end of a queue whose Release never becomes safe.
+func (o *Out) Abandon() {
+	for b := o.head; b != nil; b = b.next {
+		if b.file != nil {
+			b.file.Release()
+			b.file = nil
+		}
+	}
+	o.head, o.tail, o.n = nil, nil, 0
+}

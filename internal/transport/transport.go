@@ -111,8 +111,9 @@ type Conn interface {
 	// Write copies p to the end of the output.
 	Write(p []byte)
 	// SendFile puts n bytes of f, from the offset off, at the end of the output. The Conn takes a reference of its own
-	// and gives it back when the bytes are sent or the connection is gone. A file that turns out to be shorter ends the
-	// connection with ErrShortFile: what follows would be read as the missing bytes.
+	// and gives it back when the bytes are sent or the connection is gone; a small part that is in memory may be copied
+	// at once. A file that turns out to be shorter ends the connection with ErrShortFile: what follows would be read as
+	// the missing bytes.
 	SendFile(f *file.File, off, n int64)
 	// Pending is the number of output bytes that the kernel has not taken, those of files included.
 	Pending() int

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -228,11 +229,14 @@ func (ls *listener) acceptLast() {
 		if !ok || !waiting(ls.l) || d.SetDeadline(time.Now().Add(lastPatience)) != nil {
 			return
 		}
-		nc, err := ls.l.Accept()
-		if err != nil {
+		switch nc, err := ls.l.Accept(); {
+		case err == nil:
+			ls.g.admit(nc, ls.acceptor)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			// That one is gone; or it was the deadline that close sets.
+		default:
 			return
 		}
-		ls.g.admit(nc, ls.acceptor)
 	}
 }
 

@@ -50,6 +50,7 @@ func (l *loop) shut() {
 	for i := range l.conns.slots {
 		if c := l.conns.slots[i].item; c != nil {
 			c.gone = true
+			c.out.Abandon()
 			if !c.shut {
 				_ = unix.Close(c.fd)
 			}
