@@ -95,12 +95,25 @@ generate: ## regenerate what is generated: layouts, error codes
 	$(GO) generate ./...
 
 .PHONY: bench
-bench: build ## the side-by-side benchmarks: bench/results/*.json and a table
-	$(PYTHON) bench/run.py --profile '$(or $(PROFILE),all)' --rivals '$(or $(RIVALS),all)'
+bench: build ## the side-by-side benchmarks: bench/results/*.json, tables, charts; PROFILE=json RIVALS=granian,fastapi narrows
+	$(PYTHON) bench/run.py --profile '$(or $(PROFILE),all)' --rivals '$(or $(RIVALS),all)' $(BENCH_FLAGS)
 
 .PHONY: bench-quick
-bench-quick: build ## the same in under three minutes
-	$(PYTHON) bench/run.py --quick
+bench-quick: build ## the nearest rivals in under three minutes
+	$(PYTHON) bench/run.py --quick $(BENCH_FLAGS)
+
+.PHONY: bench-targets
+bench-targets: build ## what the targets need, about a quarter of an hour: which are met is printed
+	$(PYTHON) bench/run.py --targets $(BENCH_FLAGS)
+
+.PHONY: bench-parser
+bench-parser: ## the parser of request heads beside fasthttp's and net/http's
+	$(PYTHON) bench/parser.py
+
+.PHONY: bench-test
+bench-test: $(VENV)/.tested ## tests of the benchmarks themselves
+	$(VENV)/bin/python -m pytest -q --rootdir bench/tests bench/tests
+	cd bench/go && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: crossing
 crossing: build ## every lever on the way to a worker, one by one: docs/internals/crossing.md; QUICK=1 for three minutes

@@ -24,7 +24,10 @@ def table(output: str) -> str:
     seen: dict[tuple[str, str], list[re.Match[str]]] = {}
     for m in LINE.finditer(output):
         seen.setdefault((m["request"], m["parser"].replace("_", "/")), []).append(m)
-    lines = ["| request | parser | ns | ns, least to greatest | MB/s | allocations | bytes |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| request | parser | ns | ns, least to greatest | MB/s | allocations | bytes |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for request in dict.fromkeys(r for r, _ in seen):
         rows = []
         for (r, parser), found in seen.items():
@@ -41,7 +44,19 @@ def table(output: str) -> str:
 
 def main() -> None:
     done = subprocess.run(
-        ["go", "test", "-run", "TestParsersAgree", "-bench", "Head", "-benchtime", TIME, "-count", str(ROUNDS), "./parser"],
+        [
+            "go",
+            "test",
+            "-run",
+            "TestParsersAgree",
+            "-bench",
+            "Head",
+            "-benchtime",
+            TIME,
+            "-count",
+            str(ROUNDS),
+            "./parser",
+        ],
         cwd=HERE / "go",
         env={**os.environ, "CGO_ENABLED": "0"},
         stdout=subprocess.PIPE,

@@ -12,6 +12,9 @@ ENVS = HERE / ".envs"
 BUILT = ENVS / "go"
 STATIC = ENVS / "static"
 
+KEEP_ALIVE = "75"
+"""Seconds that an idle connection lives, where a default is so short that the idle profile would lose it."""
+
 SERVER = "Python server"
 FRAMEWORK = "Python framework"
 GO = "Go"
@@ -71,7 +74,7 @@ def _uvicorn(env: str, app: str) -> Callable[[Setting], list[str]]:
     return lambda s: [
         *(_bin(env, "python"), "-m", "uvicorn", app, "--host", "127.0.0.1", "--port", str(s.port)),
         *("--workers", str(s.workers), "--loop", "uvloop", "--http", "httptools"),
-        *("--no-access-log", "--log-level", "warning"),
+        *("--no-access-log", "--log-level", "warning", "--timeout-keep-alive", KEEP_ALIVE),
     ]
 
 
@@ -98,14 +101,25 @@ def _covet_static(s: Setting) -> list[str]:
 def _gunicorn(app: str) -> Callable[[Setting], list[str]]:
     return lambda s: [
         *(_bin("gunicorn", "gunicorn"), app, "--bind", s.address, "--workers", str(s.workers)),
-        *("--worker-class", "gthread", "--threads", "8", "--worker-connections", "20000", "--log-level", "warning"),
+        *(
+            "--worker-class",
+            "gthread",
+            "--threads",
+            "8",
+            "--worker-connections",
+            "20000",
+            "--keep-alive",
+            KEEP_ALIVE,
+            "--log-level",
+            "warning",
+        ),
     ]
 
 
 def _hypercorn(s: Setting) -> list[str]:
     return [
         *(_bin("hypercorn", "hypercorn"), "asgi_raw:app", "--bind", s.address, "--workers", str(s.workers)),
-        *("--worker-class", "uvloop", "--log-level", "WARNING"),
+        *("--worker-class", "uvloop", "--log-level", "WARNING", "--keep-alive", KEEP_ALIVE),
     ]
 
 
