@@ -48,9 +48,11 @@ func (c *Ctx) precondition(k *conditions, etag string, modified time.Time) (done
 		c.setField("etag", etag)
 	}
 	if k.hasDate {
-		var date [len(http.TimeFormat)]byte
 		c.res.RemoveField("last-modified")
-		c.res.AddFieldBytes(lastModified, h1.AppendDate(date[:0], modified))
+		n := len(c.buf) // what is in there may be a reply: only the memory behind it is free
+		c.buf = h1.AppendDate(c.buf, modified)
+		c.res.AddFieldBytes(lastModified, c.buf[n:])
+		c.buf = c.buf[:n]
 	}
 	switch k.decide(c.req.Method) {
 	case notModified:

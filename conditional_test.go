@@ -126,8 +126,8 @@ func TestHTTPDate(t *testing.T) {
 		"Sun, 06 Nov 1994 08:49:37 GMT":     784111777,
 		"Sunday, 06-Nov-94 08:49:37 GMT":    784111777,
 		"Sun Nov  6 08:49:37 1994":          784111777,
-		"Wed, 31 Dec 1997 23:59:60 GMT":     883612800, // a leap second
-		"Thursday, 01-Jan-70 00:00:00 GMT":  0,
+		"Wed, 31 Dec 1997 23:59:60 GMT":     883612800,  // a leap second
+		"Thursday, 01-Jan-70 00:00:00 GMT":  3155760000, // in 2026, 44 years ahead are the future
 		"Saturday, 01-Jan-76 00:00:00 GMT":  3345062400, // in 2026: 50 years ahead are not more than 50
 		"Saturday, 01-Jan-77 00:00:00 GMT":  220924800,
 		"Thu, 29 Feb 2024 00:00:00 GMT":     1709164800,
