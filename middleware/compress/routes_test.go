@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/covetpy/covet"
+	"github.com/covetpy/covet/internal/message"
 )
 
 // TestRoutes checks opting out, links at several places of a chain, errors, and responses that another link replaces.
@@ -58,6 +59,36 @@ func TestRoutes(t *testing.T) {
 			if want != "" && head.ContentLength >= 0 {
 				t.Errorf("HEAD %s tells a length of %d", path, head.ContentLength)
 			}
+		}
+	}
+}
+
+// TestChainAllocatesNothing drives whole requests through an app: the links around a response that stays as it is
+// allocate nothing, whether the client accepts codings or not.
+func TestChainAllocatesNothing(t *testing.T) {
+	app := newApp("auto")
+	app.Use(New(Config{}))
+	app.Get("/", func(c *covet.Ctx) error { return c.Text(200, "small") }, covet.Inline())
+	h, err := app.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []*message.Request{request(), request("gzip, deflate, br, zstd")} {
+		x := &message.Exchange{}
+		x.Reset()
+		at := uint32(len(q.Head))
+		q.Head = append(q.Head, '/')
+		q.Method, q.Version, q.BodyComplete = message.MethodGet, message.HTTP11, true
+		q.Path = message.Span{Off: at, Len: 1}
+		below := &silent{}
+		serve := func() {
+			x.Response.Reset()
+			x.Request, x.Stream = *q, below
+			h.Serve(x)
+		}
+		serve() // makes the Ctx
+		if n := testing.AllocsPerRun(100, serve); n != 0 {
+			t.Errorf("%q: %v allocations", q.Head, n)
 		}
 	}
 }
