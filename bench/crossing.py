@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from install import say
+from install import apt, say
 from rivals import HERE
 from server import START_TIMEOUT, Refused, free_port
 
@@ -456,6 +456,8 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=HERE / "results" / "crossing.json")
     args = parser.parse_args()
+    if not apt("wrk", "wrk"):
+        sys.exit("wrk is not installed; on Debian: apt-get install wrk")
     words = args.only.split(",")
     configs = [c for c in CONFIGS if c.name == BASE or any(w in c.name for w in words)] + args.variant
     rounds = 1 if args.quick else args.rounds

@@ -56,9 +56,9 @@ def tables(results: dict[str, Any]) -> str:
                         f"| {rival} | {_cell(s, 'p50_us', 0)} | {_cell(s, 'p99_us', 0)} "
                         f"| {_cell(s, 'p999_us', 0)} | {s['cpu_us']['median']:.1f} | {s['late']['median']:.0f} |"
                     )
-    if results.get("refused"):
+    if results.get("refused") or results.get("missing"):
         lines += ["", "### Not counted", ""]
-        for x in results["refused"]:
+        for x in results.get("refused", []):
             why = " ".join(x["why"].split())[:160]
             lines.append(f"- {x['rival']}, {x['profile']}, {_connections(str(x['connections']))}: {why}")
     for name, why in results.get("missing", {}).items():

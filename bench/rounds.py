@@ -17,6 +17,8 @@ Cell = tuple[str, int, str]
 """Profile, connections, rival."""
 IDLE_ROUNDS = 3
 """Memory hardly varies, and ten thousand connections take their time."""
+WARM_CONNECTIONS = 64
+WARM_SECONDS = 0.3
 
 
 @dataclass
@@ -155,6 +157,8 @@ def _one(p: Plan, seen: Seen, rival: Rival, profile: Profile, n: int, server: Ru
     try:
         asks, seen.notes[cell] = plan(rival, profile, server.port)
         if profile.idle:
+            # What the first requests cost once is no matter of connections.
+            client.load(server, asks, profile, WARM_CONNECTIONS, WARM_SECONDS, 0.1)
             seen.full.setdefault(cell, []).append(client.idle(server, asks, n))
             return
         rate = seen.rates[profile.name] if rated else 0

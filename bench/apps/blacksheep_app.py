@@ -6,7 +6,7 @@ from typing import Annotated
 
 from blacksheep import Application, FromHeader, FromJSON, Request, get, post
 from blacksheep.exceptions import BadRequest
-from blacksheep.server.compression import use_gzip_compression
+from blacksheep.server.compression import GzipMiddleware
 from blacksheep.server.responses import created, json, text
 from items import answer
 from pydantic import BaseModel, Field
@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 app = Application()
 app.serve_files(os.environ["BENCH_STATIC"], root_path="static", extensions={".js", ".css", ".json", ".svg", ".png"})
 if "BENCH_COMPRESS" in os.environ:
-    use_gzip_compression(app, min_size=256, comp_level=5)
+    app.middlewares.append(GzipMiddleware(min_size=256, comp_level=5))
 
 
 class NewUser(BaseModel):

@@ -1,4 +1,4 @@
--- The same request again and again, written once by wrk: the cheapest load. Prints what requests.lua prints.
+-- The same request again and again, written once by wrk: the cheapest load.
 function done(summary, latency, _)
   io.write(string.format(
     "RESULT requests=%d duration_us=%d non2xx=%d connect=%d read=%d write=%d timeout=%d p50=%d p99=%d p999=%d\n",

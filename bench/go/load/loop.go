@@ -336,11 +336,12 @@ func (l *loop) answered(c *conn, p pending) {
 	if !l.measuring {
 		return
 	}
-	// An answer counts where it arrives; a latency only when the whole of it lies in the measured time.
+	// An answer counts where it arrives. At a fixed rate a latency belongs to what was due in the measured time: what
+	// was due before it waits for reasons that are no part of it.
 	if l.now <= l.end {
 		l.r.Requests++
 	}
-	if p.count {
+	if p.count || l.rate == 0 {
 		l.latency.add(l.now - p.since)
 		l.sum += l.now - p.since
 	}
