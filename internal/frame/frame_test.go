@@ -216,6 +216,12 @@ func FuzzParse(f *testing.F) {
 			t.Fatal(len(d))
 		}
 		_, _ = ParseSignal(b)
+		if fields, err := ParseEnd(b); err == nil {
+			walk(fields)
+		}
+		if _, fields, err := ParseBodyEnd(b); err == nil {
+			walk(fields)
+		}
 		if r, err := ParseRequest(b); err == nil {
 			for i := range r.FieldCount() {
 				r.Field(i)

@@ -2,6 +2,7 @@ package workertest
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +23,8 @@ type Stream struct {
 	Pending int
 	// Violations are calls against the contract.
 	Violations []string
+	// Informed are the interim responses: the status, a space, the fields.
+	Informed []string
 	// Deadline is the last one set.
 	Deadline time.Duration
 	// OnWrite is called by Write, when set.
@@ -83,7 +86,10 @@ func (s *Stream) Abort(*message.Exchange) {
 }
 
 // Inform implements message.Stream.
-func (s *Stream) Inform(*message.Exchange, int) {}
+func (s *Stream) Inform(x *message.Exchange, status int) {
+	s.check("Inform", false)
+	s.Informed = append(s.Informed, strconv.Itoa(status)+" "+string(x.Response.Fields()))
+}
 
 // ReadBody implements message.Stream.
 func (s *Stream) ReadBody(*message.Exchange) {
