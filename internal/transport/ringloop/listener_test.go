@@ -47,6 +47,39 @@ func TestListenerMadeNonBlocking(t *testing.T) {
 	}
 }
 
+// A listener that stops before it has accepted at all serves what waits for it.
+func TestStopBeforeTheFirstAccept(t *testing.T) {
+	g := startGroup(t, transport.Config{Loops: 2}, defaultTuning())
+	ln, err := transport.Open(context.Background(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr()
+	held, busy := make(chan struct{}), make(chan struct{})
+	g.loops[0].post(func() { close(busy); <-held })
+	<-busy
+	if err := g.Listen(ln, lines(false, nil)); err != nil {
+		t.Fatal(err)
+	}
+	s := g.open[0]
+	conns := make([]net.Conn, 10)
+	for i := range conns {
+		conns[i] = dial(t, addr)
+	}
+	s.l.post(s.stop) // in the turn in which it begins to listen: the accept is not armed yet
+	close(held)
+	<-s.stopped
+	for _, c := range conns {
+		if _, err := c.Write([]byte("hello\n")); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, 6)
+		if _, err := io.ReadFull(c, got); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestListenAfterClose(t *testing.T) {
 	g, err := newGroup(transport.Config{}, defaultTuning())
 	if err != nil {
