@@ -35,8 +35,3 @@ def test_relative_to_the_file_that_calls(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_path_is_refused(path: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="path of static files"):
         App().static(path, tmp_path)
-
-
-def test_directory_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no directory"):
-        App().static("/a", tmp_path / "none")

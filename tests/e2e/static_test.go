@@ -306,7 +306,7 @@ func TestStaticReload(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := s.covet("reload", "--address", s.Addr); err == nil || !strings.Contains(out, "no directory") {
+	if out, err := s.covet("reload", "--address", s.Addr); err == nil || !strings.Contains(out, "cannot be served") {
 		t.Errorf("a directory that is gone: %v: %s", err, out)
 	}
 }

@@ -33,10 +33,11 @@ class StaticFiles:
 
 
 def declare_static(path: str, directory: str | os.PathLike[str], file: str, line: int, **options: Any) -> StaticFiles:
-    """Checks a declaration; a relative directory starts at that of the file it is written in."""
+    """Checks a declaration; a relative directory starts at that of the file it is written in.
+
+    Whether it is there is found by the engine, which says so when it starts.
+    """
     if not path.startswith("/") or "//" in path or re.search(r"[{}?#%\\\s]", path):
         raise ValueError(f"the path of static files is plain and starts with '/', not {path!r}")
     where = os.path.join(os.path.dirname(os.path.abspath(file)), os.fspath(directory))
-    if not os.path.isdir(where):
-        raise ValueError(f"there is no directory {where!r} to serve files from")
     return StaticFiles(path=path, dir=os.path.abspath(where), file=file, line=line, **options)
