@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "key.h"
 #include "layout_gen.h"
 #include "out.h"
 #include "poller.h"
@@ -43,6 +44,7 @@ typedef struct State {
     PyObject *str_default;
     PyObject *method_names[COVET_METHOD_COUNT];
     Shapes shapes;
+    Keys keys;
     Bridge *active; /* the bridge whose direct drive is running, NULL between drives */
     struct {
 #define X(n) PyObject *n;

@@ -174,13 +174,48 @@ static uint8_t *write_odd_key(Encoder *e, uint8_t *p, PyObject *key)
     return out_room(e->out, p, OUT_SLACK);
 }
 
+static uint8_t *write_new_key(Encoder *e, uint8_t *p, PyObject *key)
+{
+    size_t before = (size_t)PyUnicode_GET_LENGTH(key);
+    p = write_string(e, p, key);
+    if (p == NULL)
+        return NULL;
+    *p++ = ':';
+    /* Where nothing had to be escaped, it begins that far back, and is what it was. */
+    if (PyUnicode_IS_ASCII(key) && before + 3 <= KEY_ROOM && p[-(ptrdiff_t)before - 3] == '"' &&
+        memcmp(p - before - 2, PyUnicode_1BYTE_DATA(key), before) == 0)
+        key_keep(&e->st->keys, key, p - before - 3, before + 3);
+    return p;
+}
+
+/* A key and its colon. */
+static inline uint8_t *write_key(Encoder *e, uint8_t *p, PyObject *key)
+{
+    Key *known = key_place(&e->st->keys, key);
+    if (known->key == key) {
+        p = out_room(e->out, p, KEY_ROOM + OUT_SLACK);
+        if (p == NULL)
+            return NULL;
+        memcpy(p, known->text, KEY_ROOM);
+        return p + known->length;
+    }
+    if (!PyUnicode_CheckExact(key))
+        p = write_odd_key(e, p, key);
+    else if (PyUnicode_CHECK_INTERNED(key))
+        return write_new_key(e, p, key);
+    else
+        p = write_string(e, p, key);
+    if (p != NULL)
+        *p++ = ':';
+    return p;
+}
+
 /* The slack that p has is enough for the marks here: see OUT_SLACK. */
 static inline uint8_t *write_pair(Encoder *e, uint8_t *p, PyObject *key, PyObject *value)
 {
-    p = PyUnicode_CheckExact(key) ? write_string(e, p, key) : write_odd_key(e, p, key);
+    p = write_key(e, p, key);
     if (p == NULL)
         return climb(e, key_segment(e, key));
-    *p++ = ':';
     if (write_leaf(e, &p, value)) {
         if (p == NULL)
             return climb(e, key_segment(e, key));

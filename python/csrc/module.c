@@ -190,6 +190,7 @@ static int clear(PyObject *m)
     for (int i = 0; i < COVET_METHOD_COUNT; i++)
         Py_CLEAR(st->method_names[i]);
     shapes_clear(&st->shapes);
+    keys_clear(&st->keys);
     return 0;
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from typing import Any
 
 import pytest
@@ -122,3 +123,15 @@ def test_great_texts() -> None:
     for alphabet in ("abc", 'ab"\n', "aé", "a語", "a語😀\n"):
         value = "".join(r.choices(alphabet, k=300_000))
         assert dumps(value) == reference(value)
+
+
+def test_keys_that_are_remembered() -> None:
+    """Interned keys, short and long, with and without escapes, more than there are places for; twice each."""
+    keys = [sys.intern(f"{c}{'k' * (i % 35)}{i}") for i in range(1500) for c in ("", '"', "\n", "é", "\\")]
+    for _ in range(2):
+        for begin in range(0, len(keys), 100):
+            value = dict.fromkeys(keys[begin : begin + 100], 1)
+            assert dumps([value, value]) == reference([value, value])
+    for key in map(sys.intern, ['"', '""', "\\", "\\\\", '\\"', '"\\', '"\\"\\', 'x"y"', '\\"\\"', ""]):
+        for _ in range(3):
+            assert dumps({key: {key: 1}}) == reference({key: {key: 1}})
