@@ -8,7 +8,6 @@ import (
 	"net/netip"
 
 	"github.com/covetpy/covet/internal/buf"
-	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/mailbox"
 	"github.com/covetpy/covet/internal/transport"
 )
@@ -206,20 +205,6 @@ func (c *conn) Write(p []byte) {
 	c.touch()
 }
 
-// SendFile implements transport.Conn.
-func (c *conn) SendFile(f *file.File, off, n int64) {
-	if n <= 0 || c.mute() {
-		return
-	}
-	c.owed = true
-	c.touch()
-	if n <= transport.SmallFile && f.ReadNow(c.out.Reserve(int(n))[:n], off) {
-		c.out.Commit(int(n))
-		return
-	}
-	c.out.AppendFile(f.Retain(), off, int(n))
-}
-
 // Pending implements transport.Conn.
 func (c *conn) Pending() int { return c.out.Pending() }
 
@@ -391,22 +376,7 @@ func (c *conn) send() (int, error) {
 	if front := c.out.Front(); front != nil {
 		return c.wire.put(front)
 	}
-	front, off, left := c.out.FrontFile()
-	f, n := front.(*file.File), min(left, transport.FileStep)
-	if l := c.loop; !c.files.Ready(l, &l.g.fetcher, f, off, n, l.scratch, (*onFetched)(c)) {
-		return 0, nil
-	}
-	return c.wire.putFile(f, off, n)
-}
-
-// onFetched is a conn as the receiver of what was fetched for it.
-type onFetched conn
-
-// Run implements mailbox.Runner.
-func (o *onFetched) Run() {
-	if c := (*conn)(o); c.nc != nil {
-		c.touch()
-	}
+	return c.sendFile()
 }
 
 // reset makes the closing of the socket a reset. Unix sockets have none.

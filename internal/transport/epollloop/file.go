@@ -1,0 +1,50 @@
+//go:build linux
+
+package epollloop
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/covetpy/covet/internal/file"
+	"github.com/covetpy/covet/internal/transport"
+)
+
+// SendFile implements transport.Conn.
+func (c *conn) SendFile(f *file.File, off, n int64) {
+	if n <= 0 || c.mute() {
+		return
+	}
+	c.owed = true
+	c.touch()
+	if n <= transport.SmallFile && f.ReadNow(c.out.Reserve(int(n))[:n], off) {
+		c.out.Commit(int(n))
+		return
+	}
+	c.out.AppendFile(f.Retain(), off, int(n))
+}
+
+// sendFile hands a part of the file at the front to the kernel.
+func (c *conn) sendFile() (int, error) {
+	l := c.loop
+	front, off, left := c.out.FrontFile()
+	f, n := front.(*file.File), min(left, transport.FileStep)
+	if !c.files.Ready(l, &l.g.fetcher, f, off, n, l.scratch, (*onFetched)(c)) {
+		return 0, nil
+	}
+	l.fileOff = off // of the loop: the address of a local one would be an allocation
+	n, err := unix.Sendfile(c.fd, f.Fd(), &l.fileOff, n)
+	if n == 0 && err == nil {
+		return 0, transport.ErrShortFile
+	}
+	return n, err
+}
+
+// onFetched is a conn as the receiver of what was fetched for it.
+type onFetched conn
+
+// Run implements mailbox.Runner.
+func (o *onFetched) Run() {
+	if c := (*conn)(o); c.fd >= 0 {
+		c.touch()
+	}
+}
