@@ -70,7 +70,7 @@ soak: build $(VENV)/.tested ## long runs: a million requests, a gigabyte up, as 
 
 .PHONY: conformance
 conformance: ## HTTP/1.1 by RFC 9110 and 9112, and the attacks on it, on every transport; V=1 lists every case
-	cd tests && $(if $(V),COVET_CONFORMANCE_VERBOSE=1) $(GO) test -count=1 ./conformance/... $(if $(V),-v)
+	cd tests && COVET_CONFORMANCE=full $(if $(V),COVET_CONFORMANCE_VERBOSE=1) $(GO) test -count=1 ./conformance/... $(if $(V),-v)
 
 T ?= 20s
 .PHONY: fuzz

@@ -37,6 +37,7 @@ type testCase struct {
 	from string
 
 	in           []byte
+	shared       int // how many bytes of in are those of the first case of its group
 	alone, whole bool
 
 	refuse     []int
@@ -204,9 +205,12 @@ func (d *draft) finish(cases []*testCase) ([]*testCase, error) {
 	if len(values) == 0 {
 		values = []string{""}
 	}
-	for _, v := range values {
+	for i, v := range values {
 		c := d.testCase
 		c.in = []byte(strings.ReplaceAll(d.text, "{}", v))
+		if i > 0 {
+			c.shared = strings.Index(d.text, "{}")
+		}
 		if len(d.values) > 0 {
 			short := v
 			if len(short) > 60 {
