@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import pytest
+from fake_request import FakeRequest, fake
 from form_corpus import form_cases
 
-from covet import BadRequest, ContentTooLarge, FormData, ServiceUnavailable, UnsupportedMediaType, UploadFile
+from covet import App, BadRequest, ContentTooLarge, FormData, ServiceUnavailable, UnsupportedMediaType, UploadFile
 from covet._form import Multipart, open_multipart, read_form
 from covet._multipart import Limits
 
@@ -255,3 +256,72 @@ def test_full_executor_is_no_crash() -> None:
             loop.run_in_executor = original  # type: ignore[method-assign]
 
     run(main())
+
+
+def request_of(body: bytes, content_type: str = PAIRS, **members: Any) -> Any:
+    app = App()
+
+    @app.post("/")
+    async def handler() -> None: ...
+
+    request = fake(app._plans()[0], method="POST", headers=[("content-type", content_type)], body=body, **members)
+    type(request)._app = app
+    return request
+
+
+@pytest.fixture(autouse=True)
+def _no_app() -> Iterator[None]:
+    yield
+    FakeRequest._app = None
+
+
+def test_request_form_is_kept() -> None:
+    async def main() -> None:
+        request = request_of(b"a=1")
+        form = await request.form()
+        assert dict(form) == {"a": "1"}
+        assert await request.form(max_fields=0) is form
+        with pytest.raises(ContentTooLarge, match="0 fields"):
+            await request_of(b"a=1").form(max_fields=0)
+        with pytest.raises(ContentTooLarge, match="over 3 bytes"):
+            await request_of(b"a=1234").form(max_part_size=3)
+        with pytest.raises(ContentTooLarge, match="over 3 bytes"):
+            await request_of(b"a=12", PAIRS).form(max_size=3)
+
+    run(main())
+
+
+def test_request_multipart() -> None:
+    async def main() -> None:
+        body = part('name="a"', b"1" * 9) + part('name="f"; filename="x"', b"2" * 9) + b"--b--"
+        seen = [(p.name, await p.text()) async for p in request_of(body, MULTIPART).multipart()]
+        assert seen == [("a", "1" * 9), ("f", "2" * 9)]
+        with pytest.raises(ContentTooLarge, match="a field of the form is over 8 bytes"):
+            [p async for p in request_of(body, MULTIPART).multipart(max_part_size=8)]
+        with pytest.raises(ContentTooLarge, match="1 parts"):
+            [p async for p in request_of(body, MULTIPART).multipart(max_parts=1)]
+
+    run(main())
+
+
+def test_form_in_a_thread() -> None:
+    async def main() -> None:
+        request = request_of(b"a=1&b=2")
+        with pytest.raises(RuntimeError, match="await form"):
+            request.form_sync()
+        with pytest.raises(RuntimeError, match="running server"):
+            await asyncio.to_thread(request.form_sync)
+        request.app._loop = asyncio.get_running_loop()
+        assert dict(await asyncio.to_thread(request.form_sync)) == {"a": "1", "b": "2"}
+        request = request_of(b"a=1&b=2")
+        request.app._loop = asyncio.get_running_loop()
+        with pytest.raises(ContentTooLarge):
+            await asyncio.to_thread(request.form_sync, max_fields=1)
+
+    run(main())
+
+
+def test_query_is_bounded() -> None:
+    assert len(request_of(b"", query=b"&".join(b"a%d=1" % i for i in range(1000))).query) == 1000
+    with pytest.raises(BadRequest, match="1000 parameters"):
+        request_of(b"", query=b"a&" * 1_000_000).query  # noqa: B018  # a property

@@ -88,6 +88,10 @@ class UploadFile:
         return f"UploadFile({self.filename!r}, {self.content_type!r}, {self.size} bytes)"
 
     def __del__(self) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        """Closes the file and does not wait for it."""
         # To free a large file takes the kernel a while: not on the event loop.
         if self.on_disk and not self.file.closed:
             with contextlib.suppress(RuntimeError):  # no loop here, or no place in its threads
@@ -211,6 +215,17 @@ class _Collector:
         self.waiting = 0
 
     async def collect(self, pieces: AsyncIterator[bytes], parser: MultipartParser) -> FormData:
+        try:
+            await self.read(pieces, parser)
+        except BaseException:
+            # Now, and not when the last traceback is gone that refers to it.
+            for _, value in [*self.items, ("", self.file)]:
+                if isinstance(value, UploadFile):
+                    value._drop()
+            raise
+        return FormData(self.items)
+
+    async def read(self, pieces: AsyncIterator[bytes], parser: MultipartParser) -> None:
         async for piece in pieces:
             for event in parser.feed(piece):
                 if isinstance(event, bytes):
@@ -223,7 +238,6 @@ class _Collector:
                 else:
                     await self.finish()
         parser.end()
-        return FormData(self.items)
 
     def begin(self, head: PartHead) -> None:
         self.name, self.parts, self.waiting = head.name, [], 0
@@ -266,6 +280,8 @@ class _Collector:
         # What browsers send for a file input without a file chosen is nothing.
         if file.size or file.raw_filename:
             self.items.append((self.name, file))
+        else:
+            file._drop()
 
 
 def _write(file: SpooledTemporaryFile[bytes], parts: list[bytes], end: bool) -> None:
