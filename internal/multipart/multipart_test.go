@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -174,4 +175,24 @@ func BenchmarkParts(b *testing.B) {
 			}
 		}
 	}
+}
+
+// FuzzPairs compares with net/url where both have an opinion: it refuses ";" and bad escapes, Pairs refuses what is not
+// UTF-8.
+func FuzzPairs(f *testing.F) {
+	for _, s := range []string{"a=1&b=2", "a=%41+&&=", "%zz", "a=%ff", "a=b=c&a"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got := url.Values{}
+		n := 0
+		err := Pairs(text, 100, func(name, value string) { got.Add(name, value); n++ })
+		if n > 100 {
+			t.Fatalf("%d pairs", n)
+		}
+		want, other := url.ParseQuery(string(text))
+		if err == nil && other == nil && got.Encode() != want.Encode() {
+			t.Fatalf("%q: %v, want %v", text, got, want)
+		}
+	})
 }
