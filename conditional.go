@@ -48,7 +48,9 @@ func (c *Ctx) precondition(k *conditions, etag string, modified time.Time) (done
 		c.setField("etag", etag)
 	}
 	if k.hasDate {
-		c.res.RemoveField("last-modified")
+		if c.res.Field("last-modified") != nil {
+			c.res.RemoveField("last-modified")
+		}
 		n := len(c.buf) // what is in there may be a reply: only the memory behind it is free
 		c.buf = h1.AppendDate(c.buf, modified)
 		c.res.AddFieldBytes(lastModified, c.buf[n:])
@@ -66,12 +68,13 @@ func (c *Ctx) precondition(k *conditions, etag string, modified time.Time) (done
 // lastModified is a constant in the form that AddFieldBytes takes.
 var lastModified = []byte("last-modified")
 
-// setField sets a field whose value is known to be valid.
-func (c *Ctx) setField(name, v string) {
-	if len(c.res.Fields()) > 0 {
+// setField sets a field of that lower-case name. Nearly always it is not there yet, and to look is cheaper than to
+// remove.
+func (c *Ctx) setField(name, v string) bool {
+	if c.res.Field(name) != nil {
 		c.res.RemoveField(name)
 	}
-	c.res.AddField(name, v)
+	return c.res.AddField(name, v)
 }
 
 // conditions are the conditional fields of a request, with the range fields that depend on them.

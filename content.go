@@ -78,7 +78,7 @@ func (c *Ctx) SendContent(k *Content) error {
 		return c.sendRanges(k, ranges, size)
 	}
 	r := ranges[0]
-	if k.Type != "" && !c.res.SetField("content-type", k.Type) {
+	if k.Type != "" && !c.setField("content-type", k.Type) {
 		return fmt.Errorf("content type %q cannot be a field value", k.Type)
 	}
 	if asked == partRange {

@@ -93,7 +93,7 @@ func join(list []byteRange, base int, r byteRange) []byteRange {
 	at := -1
 	for i := base; i < len(list); i++ {
 		o := list[i]
-		if o.off > r.end()+rangeGap || r.off > o.end()+rangeGap {
+		if o.off-rangeGap > r.end() || r.off-rangeGap > o.end() {
 			continue
 		}
 		from := min(o.off, r.off)
@@ -112,7 +112,7 @@ func join(list []byteRange, base int, r byteRange) []byteRange {
 	// What has grown may touch one that was passed: those before it.
 	for i := base; i < len(list); i++ {
 		o := list[i]
-		if i == at || o.off > r.end()+rangeGap || r.off > o.end()+rangeGap {
+		if i == at || o.off-rangeGap > r.end() || r.off-rangeGap > o.end() {
 			continue
 		}
 		list = append(list[:at], list[at+1:]...)
