@@ -1,6 +1,7 @@
 package compress
 
 import (
+	"fmt"
 	"hash/crc32"
 	"io"
 	"sync"
@@ -159,11 +160,13 @@ func (g *liveGzip) Close() error {
 	return err
 }
 
-// encode appends p to out in the coding, by an encoder of the pool.
-func (e *encoders) encode(out *sink, p []byte) error {
+// encode appends p to out in the coding, by an encoder of the pool. A panic of an encoder is an error: it costs the
+// coding, not the process.
+func (e *encoders) encode(out *sink, p []byte) (err error) {
+	defer caught(&err)
 	w := e.whole.Get().(encoder)
 	w.Reset(out)
-	_, err := w.Write(p)
+	_, err = w.Write(p)
 	if err == nil {
 		err = w.Close()
 	}
@@ -172,4 +175,26 @@ func (e *encoders) encode(out *sink, p []byte) error {
 		e.whole.Put(w)
 	}
 	return err
+}
+
+// piece writes p, and flushes if that is asked for.
+func piece(w liveEncoder, p []byte, flush bool) (err error) {
+	defer caught(&err)
+	if _, err = w.Write(p); err == nil && flush {
+		err = w.Flush()
+	}
+	return err
+}
+
+// finish ends a body.
+func finish(w liveEncoder) (err error) {
+	defer caught(&err)
+	return w.Close()
+}
+
+// caught makes an error of a panic. To be deferred.
+func caught(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("compress: an encoder failed: %v", p)
+	}
 }

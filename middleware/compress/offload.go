@@ -109,15 +109,8 @@ func (w *crew) work() {
 	}
 }
 
-// encode is the work. A panic of an encoder costs the coding, not the process.
-func (j *job) encode() {
-	defer func() {
-		if recover() != nil {
-			j.failed = true
-		}
-	}()
-	j.failed = j.m.encoders[j.coding].encode(&j.out, j.body) != nil
-}
+// encode is the work.
+func (j *job) encode() { j.failed = j.m.encoders[j.coding].encode(&j.out, j.body) != nil }
 
 // recycle gives j and its room back, on the loop, when the goroutine is done with it.
 func (j *job) recycle() {

@@ -161,14 +161,12 @@ func (s *stream) Write(x *message.Exchange, p []byte) (pending int) {
 	}
 	for len(p) > 0 {
 		n := min(len(p), maxPiece)
-		_, err := s.encoder.Write(p[:n])
-		if p = p[n:]; err == nil && s.flush && len(p) == 0 {
-			err = s.encoder.Flush()
-		}
-		if err != nil {
-			s.state = broken // End cuts the body off
+		if err := piece(s.encoder, p[:n], s.flush && n == len(p)); err != nil {
+			s.state, s.encoder = broken, nil // End cuts the body off; the encoder is not used again
+			s.m.open.Add(-1)
 			return 0
 		}
+		p = p[n:]
 		pending = s.send(x, pending)
 	}
 	return pending
@@ -211,14 +209,15 @@ func (s *stream) End(x *message.Exchange) {
 	below := s.Stream
 	switch s.state {
 	case codes:
-		err := s.encoder.Close()
+		if err := finish(s.encoder); err != nil {
+			s.encoder = nil
+			s.m.open.Add(-1)
+			s.Abort(x)
+			return
+		}
 		s.send(x, 0)
 		s.free()
-		if err != nil {
-			below.Abort(x)
-		} else {
-			below.End(x)
-		}
+		below.End(x)
 		s.retire()
 	case broken:
 		s.Abort(x)

@@ -27,7 +27,7 @@ import (
 )
 
 // patience bounds every wait of these tests; it only ever ends one that has failed.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 func serve(t testing.TB, app *covet.App) (url string, stop func()) {
 	t.Helper()
