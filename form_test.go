@@ -117,7 +117,7 @@ func TestFormEnds(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
 	a, _ := newTest(t)
-	var kept *Form
+	seen := make(chan *Form, 8)
 	for path, end := range map[string]func(c *Ctx) error{
 		"/ok":    func(c *Ctx) error { return c.Text(200, "ok") },
 		"/fail":  func(*Ctx) error { return fault.New(fault.Conflict, "") },
@@ -129,7 +129,7 @@ func TestFormEnds(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			kept = form
+			seen <- form
 			if list, err := os.ReadDir(dir); err != nil || len(list) > 0 {
 				return fmt.Errorf("the file has a name: %v %w", list, err)
 			}
@@ -139,11 +139,13 @@ func TestFormEnds(t *testing.T) {
 	s := start(t, a)
 	body, contentType := formBody(t, nil, map[string]string{"big": strings.Repeat("x", 2<<20)})
 	for path, status := range map[string]int{"/ok": 200, "/fail": 409, "/panic": 500, "/abort": 0} {
-		kept = nil
 		if got := ask(t, s, "POST", path, body, "content-type", contentType); got.status != status {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
 		}
-		if kept == nil {
+		var kept *Form
+		select {
+		case kept = <-seen:
+		default:
 			t.Errorf("%s: the handler has seen no form", path)
 			continue
 		}
