@@ -228,7 +228,7 @@ func (w *away) context() context.Context {
 	}
 	w.cancel.Store(&cancel)
 	// The client may have left before the cancel function was there to be seen.
-	if e := w.gone.Load(); e != nil && e != errTakenOver {
+	if e := w.gone.Load(); e != nil && (!w.taken || e.Code == fault.ClientGone) {
 		cancel()
 	}
 	return w.ctx

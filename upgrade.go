@@ -32,13 +32,14 @@ func (c *Ctx) Upgrade(protocol string, f func(conn net.Conn) error) error {
 }
 
 // errTakenOver is what the rest of the Ctx's functions tell a handler that has taken the connection over.
-var errTakenOver = &fault.Error{Code: fault.InternalError, Message: "the connection was taken over"}
-
-// errEnded is what they tell when that connection is gone.
-var errEnded = &fault.Error{Code: fault.ClientGone}
+func errTakenOver() *fault.Error {
+	return &fault.Error{Code: fault.InternalError, Message: "the connection was taken over"}
+}
 
 // errReplaced is what a handler gets whose answer was replaced by an After function.
-var errReplaced = &fault.Error{Code: fault.InternalError, Message: "the response was replaced"}
+func errReplaced() *fault.Error {
+	return &fault.Error{Code: fault.InternalError, Message: "the response was replaced"}
+}
 
 // takeOver parts the connection from HTTP. An empty protocol leaves the answer to whoever gets the connection.
 func (c *Ctx) takeOver(protocol string) (*socket, error) {
@@ -71,7 +72,7 @@ func (c *Ctx) takeOver(protocol string) (*socket, error) {
 		c.app.pool.part()
 		return t.socket, nil
 	case t.replaced:
-		return nil, errReplaced
+		return nil, errReplaced()
 	}
 	return nil, &fault.Error{
 		Code: fault.UpgradeRequired, Message: "the client does not ask for the protocol that is spoken here",
@@ -113,13 +114,13 @@ func (t *takeOverTask) Run() {
 	c.done()
 	if c.replied {
 		t.replaced = true
-		w.gone.Store(errReplaced)
+		w.gone.Store(errReplaced())
 		x.Stream.Respond(x)
 		return
 	}
 	c.started = true
 	s := newSocket(c.exec, w.leave)
-	w.gone.Store(errTakenOver)
+	w.gone.Store(errTakenOver())
 	if x.Stream.Upgrade(x, t.protocol, s.open) {
 		t.socket = s
 		return
@@ -130,7 +131,7 @@ func (t *takeOverTask) Run() {
 
 // leave ends the handler's context: the connection is gone, or should be soon.
 func (w *away) leave() {
-	w.gone.Store(errEnded)
+	w.gone.Store(&fault.Error{Code: fault.ClientGone})
 	if cancel := w.cancel.Load(); cancel != nil {
 		(*cancel)()
 	}
