@@ -111,7 +111,7 @@ PROFILES = [
     Profile("small", [Ask("/small/42", 200, {"id": 42})], (1, 64)),
     Profile("static", [Ask(f"/static/{name}", 200, data, headers=ENCODED) for name, data in files.contents().items()]),
     Profile("sleep", [Ask("/sleep", 200, "ok")], (512,)),
-    Profile("plaintext", [Ask("/plaintext", 200, "Hello, World!")], (1, 64), rated=True),
+    Profile("plaintext", [Ask("/plaintext", 200, "Hello, World!")], (1, 64)),
     Profile("notfound", [Ask("/nothing/here", 404)]),
     Profile(
         "json-comp",

@@ -37,7 +37,7 @@ class Plan:
 
     @property
     def warmup(self) -> float:
-        return max(0.3, self.seconds / 4)
+        return max(0.25, self.seconds / 4)
 
     def connections(self, profile: Profile) -> tuple[int, ...]:
         return (self.idle,) if profile.idle else profile.connections

@@ -69,23 +69,23 @@ def arguments() -> argparse.Namespace:
         "--rivals", default="all", help="names, words of names, or targets, quick; covet is always there"
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.0, help="measured time of one load")
+    parser.add_argument("--seconds", type=float, default=0.65, help="measured time of one load")
     parser.add_argument("--workers", type=int, default=1, help="worker processes of every Python server")
     parser.add_argument("--idle", type=int, default=profiles.IDLE[0], help="connections of the idle profile")
     parser.add_argument("--no-rate", action="store_true", help="leave out the fixed arrival rate")
-    parser.add_argument("--quick", action="store_true", help="2 rounds of 1 s, the nearest rivals: under three minutes")
-    parser.add_argument("--targets", action="store_true", help="only what the targets need, 5 rounds of 3 s")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 0.7 s, the nearest rivals: under three minutes")
+    parser.add_argument("--targets", action="store_true", help="only what the targets need, 5 rounds of 2 s")
     parser.add_argument("--proof", action="store_true", help="1 round of 0.3 s: does everything start and answer?")
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
     parser.add_argument("--write-readme", nargs="?", const="", metavar="RESULTS", help="fill README.md and charts/")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     args = parser.parse_args()
     if args.quick:
-        args.rounds, args.seconds, args.idle = 2, 1.0, min(args.idle, 2000)
+        args.rounds, args.seconds, args.idle = 2, 0.7, min(args.idle, 2000)
         args.profile = "quick" if args.profile == "all" else args.profile
         args.rivals = "quick" if args.rivals == "all" else args.rivals
     if args.targets:
-        args.profile, args.rivals, args.seconds = "targets", "targets", 3.0
+        args.profile, args.rivals, args.seconds = "targets", "targets", 2.0
     if args.proof:
         args.rounds, args.seconds, args.idle = 1, 0.3, min(args.idle, 1000)
     if args.rounds < 1 or args.seconds <= 0 or args.workers < 1 or args.idle < 1:
