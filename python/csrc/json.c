@@ -191,8 +191,8 @@ static uint8_t *write_new_key(Encoder *e, uint8_t *p, PyObject *key)
 /* A key and its colon. */
 static inline uint8_t *write_key(Encoder *e, uint8_t *p, PyObject *key)
 {
-    Key *known = key_place(&e->st->keys, key);
-    if (known->key == key) {
+    const Key *known = key_find(&e->st->keys, key);
+    if (known != NULL) {
         p = out_room(e->out, p, KEY_ROOM + OUT_SLACK);
         if (p == NULL)
             return NULL;

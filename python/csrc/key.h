@@ -10,7 +10,8 @@
 
 /* Two blocks of 16: the key, its two quotation marks and the colon. */
 #define KEY_ROOM 32
-/* Direct-mapped: keys that share a place take turns. */
+/* In pairs: a key is in one of the two places that its address gives, so that two keys of one document that meet do
+ * not drive each other out each time. A third one does. */
 #define KEY_PLACES 256
 
 /*  "name":  as it is written; length bytes of text count, all of it is copied. Under the GIL. */
@@ -24,10 +25,18 @@ typedef struct {
     Key places[KEY_PLACES];
 } Keys;
 
-static inline Key *key_place(Keys *keys, PyObject *key)
+/* The first of the pair; the second is behind it. */
+static inline Key *key_pair(Keys *keys, PyObject *key)
 {
     uintptr_t address = (uintptr_t)key;
-    return &keys->places[(address >> 4 ^ address >> 12) % KEY_PLACES];
+    return &keys->places[(address >> 4 ^ address >> 11) % (KEY_PLACES / 2) * 2];
+}
+
+/* NULL: not remembered. */
+static inline const Key *key_find(Keys *keys, PyObject *key)
+{
+    const Key *pair = key_pair(keys, key);
+    return pair[0].key == key ? &pair[0] : pair[1].key == key ? &pair[1] : NULL;
 }
 
 /* Remembers what was written for an interned key, if it is short. */
