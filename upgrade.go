@@ -99,6 +99,8 @@ func (t *takeOverTask) Run() {
 	defer close(t.done)
 	c := w.c
 	x := c.x
+	// The views that Serve was given are gone; the goroutine, which waits, has a copy of the same layout.
+	x.Request.Head, x.Request.Body = w.req.Head, w.req.Body
 	if !x.Stream.Upgradable(x, t.protocol) {
 		return
 	}

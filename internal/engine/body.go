@@ -22,6 +22,8 @@ type inBody struct {
 	// pace is how fast it comes; seen, in phaseBody, how much of it the input held at the last look.
 	pace pace
 	seen int
+	// problem says, in phaseBody, in which form the client wants an error: the head may not be there any more.
+	problem bool
 	// begun: some of the body has come, so that 100 (Continue) needs not be sent any more.
 	begun bool
 	// done: nothing of the body is to come, or it is not looked at any more. broken: because it never will be

@@ -61,6 +61,7 @@ func (s *session) begin(x *message.Exchange, in []byte, n int, f h1.Framing) (us
 		// The spans of the head stay valid when it moves: see onSmallBody.
 		s.in.head, s.in.seen = n, len(rest)
 		s.in.pace.restart(s.loop.Now())
+		s.in.problem = r.WantsProblem()
 		s.in.moved = len(r.Head) == 0 || &r.Head[0] != &in[0]
 		s.enter(phaseBody)
 		return 0, false

@@ -39,7 +39,11 @@ func (s *session) fail(x *message.Exchange, e *fault.Error) {
 		r.AddField(f[0], f[1])
 	}
 	// In the form that the client asks for, as far as its head was understood; a HEAD gets none of it.
-	if x.Request.WantsProblem() {
+	problem := s.in.problem
+	if s.phase != phaseBody {
+		problem = x.Request.WantsProblem()
+	}
+	if problem {
 		r.Type = message.ContentProblem
 		s.sh.body = fault.AppendProblem(s.sh.body[:0], e, x.RequestID)
 	} else {

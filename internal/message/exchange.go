@@ -91,7 +91,7 @@ type Stream interface {
 
 	// Upgradable reports whether Upgrade would succeed: the request asks for that protocol (RFC 9110 section 7.8) over
 	// HTTP/1.1, its body has been read, the response has not begun, and the server is not draining. With an empty
-	// protocol it need not ask for any.
+	// protocol it need not ask for any. It reads the request: inside of Serve, or detached.
 	Upgradable(x *Exchange, protocol string) bool
 	// Upgrade answers 101 (Switching Protocols) with the fields of x.Response and hands the connection, with its
 	// unread input, to what open makes. With an empty protocol nothing is answered: that is the new Session's. False:
