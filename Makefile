@@ -110,6 +110,11 @@ bench-targets: build ## what the targets need, about a quarter of an hour: which
 bench-parser: ## the parser of request heads beside fasthttp's and net/http's
 	$(PYTHON) bench/parser.py
 
+.PHONY: bench-json
+bench-json: $(VENV)/.installed ## JSON in both languages beside other encoders: docs/internals/json.md
+	$(VENV)/bin/pip install --quiet --upgrade --target bench/.envs/json --requirement bench/json/requirements.txt
+	PYTHONPATH=bench/.envs/json $(VENV)/bin/python bench/json/table.py --corpus bench/.envs/json-corpus $(BENCH_FLAGS)
+
 .PHONY: bench-test
 bench-test: $(VENV)/.tested ## tests of the benchmarks themselves
 	$(VENV)/bin/python -m pytest -q --rootdir bench/tests bench/tests
