@@ -19,6 +19,9 @@ one() {
   echo "== $4"
   if (cd "$1" && "$go" test -run '^$' -fuzz "^$3\$" -fuzztime "$time" ${PROCS:+-parallel="$PROCS"} "$2") >"$out" 2>&1; then
     result=ok
+  elif grep -q '^    context deadline exceeded$' "$out" && ! grep -qE 'Failing input|panic|hung|_test\.go:' "$out"; then
+    # The Go tool sometimes reports the end of the time itself as a failure, without an input (golang/go issue 75804).
+    result=ok
   else
     result=FAILED failed=1
     cat "$out"
