@@ -12,9 +12,10 @@ from typing import Any
 import cpu
 from profiles import Profile
 from rivals import BUILT
-from server import Refused, Running
+from server import Refused, Running, die_with_harness
 
-IDLE_TIMEOUT = 330.0
+END_TIMEOUT = 0.5
+"""The generator ends by itself when it has printed what it saw."""
 
 
 def _start(server: Running, plan: list[dict[str, Any]], folder: str, options: list[str]) -> subprocess.Popen[str]:
@@ -26,6 +27,7 @@ def _start(server: Running, plan: list[dict[str, Any]], folder: str, options: li
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=die_with_harness,
     )
 
 
@@ -105,7 +107,7 @@ def idle(server: Running, plan: list[dict[str, Any]], connections: int) -> dict[
 def _end(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(2)
+            process.wait(END_TIMEOUT)
     if process.poll() is None:
         process.kill()
     process.wait()

@@ -73,7 +73,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1, help="worker processes of every Python server")
     parser.add_argument("--idle", type=int, default=profiles.IDLE[0], help="connections of the idle profile")
     parser.add_argument("--no-rate", action="store_true", help="leave out the fixed arrival rate")
-    parser.add_argument("--quick", action="store_true", help="2 rounds of 0.7 s, the nearest rivals: under three minutes")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 0.7 s, the nearest rivals: < 3 minutes")
     parser.add_argument("--targets", action="store_true", help="only what the targets need, 5 rounds of 2 s")
     parser.add_argument("--proof", action="store_true", help="1 round of 0.3 s: does everything start and answer?")
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
@@ -125,7 +125,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     args = arguments()
-    # What ends the harness ends the servers: finally blocks run on both.
+    # What ends the harness ends the servers: finally blocks run on both, also where a shell has interrupts ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if args.write_readme:
         results = json.loads(Path(args.write_readme).read_text())

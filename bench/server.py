@@ -19,6 +19,8 @@ from rivals import HERE, STATIC, Rival, Setting
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
+HURRY_TIMEOUT = 1.0
+"""When the harness is interrupted."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -53,16 +55,16 @@ def raise_limits() -> int:
 _prctl = ctypes.CDLL(None).prctl
 
 
-def _die_with_harness() -> None:
-    """Runs in the child: a harness that is killed leaves no server behind."""
+def die_with_harness() -> None:
+    """Runs in the child: a harness that is killed leaves nothing behind."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes], patience: float) -> None:
     """Ends a session and whatever is left in it."""
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_TIMEOUT)
+        process.wait(patience)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -84,8 +86,9 @@ def running(rival: Rival, compress: bool = False, workers: int = 1) -> Iterator[
             stdout=output,
             stderr=output,
             start_new_session=True,
-            preexec_fn=_die_with_harness,
+            preexec_fn=die_with_harness,
         )
+        patience = STOP_TIMEOUT
         try:
             deadline = time.monotonic() + START_TIMEOUT
             while not _listens(port):
@@ -94,8 +97,11 @@ def running(rival: Rival, compress: bool = False, workers: int = 1) -> Iterator[
                     raise Refused(f"did not start: {output.read().decode(errors='replace')[-1500:]}")
                 time.sleep(0.05)
             yield Running(port, server.pid)
+        except (KeyboardInterrupt, SystemExit):
+            patience = HURRY_TIMEOUT
+            raise
         finally:
-            end(server)
+            end(server, patience)
 
 
 def _listens(port: int) -> bool:
