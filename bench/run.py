@@ -40,7 +40,7 @@ def machine() -> dict[str, Any]:
     go = done.stdout.split()[2] if done.returncode == 0 else "?"
     return {
         "cores": os.cpu_count(),
-        "kernel": platform.release(),
+        "kernel": ".".join(platform.release().split(".")[:2]),
         "python": platform.python_version(),
         "go": go,
         "load_average": os.getloadavg()[0],
