@@ -105,12 +105,12 @@ static int prepare(Shapes *s)
 Shape *shape_of(Shapes *s, PyTypeObject *type)
 {
     uintptr_t address = (uintptr_t)type;
-    size_t place = (address >> 4 ^ address >> 12) % SHAPE_PLACES;
-    Shape *shape = s->places[place];
-    if (shape != NULL && shape->type == type) {
-        shape->refs++;
-        return shape;
-    }
+    Shape **set = &s->places[(address >> 4 ^ address >> 12) % (SHAPE_PLACES / SHAPE_WAYS) * SHAPE_WAYS], *shape;
+    for (size_t i = 0; i < SHAPE_WAYS && (shape = set[i]) != NULL; i++)
+        if (shape->type == type) {
+            shape->refs++;
+            return shape;
+        }
     if (s->describe == NULL && prepare(s) < 0)
         return NULL;
     PyObject *said = PyObject_CallOneArg(s->describe, (PyObject *)type);
@@ -120,10 +120,12 @@ Shape *shape_of(Shapes *s, PyTypeObject *type)
     Py_DECREF(said);
     if (shape == NULL)
         return NULL;
-    Shape *before = s->places[place]; /* as it is now: Python code has run */
+    /* The newest comes first, the oldest goes: last of all, because what goes with it may run Python code. */
+    Shape *oldest = set[SHAPE_WAYS - 1];
+    memmove(set + 1, set, (SHAPE_WAYS - 1) * sizeof *set);
     shape->refs++;
-    s->places[place] = shape;
-    shape_unref(before);
+    set[0] = shape;
+    shape_unref(oldest);
     return shape;
 }
 

@@ -26,8 +26,10 @@ typedef struct Shape {
     Member members[];
 } Shape;
 
-/* The table is direct-mapped: classes that share a place take turns. Bounds what short-lived classes leave behind. */
+/* The address of a class gives a set of four places: asking about a class again and again because another one has taken
+ * its place would cost more than all the rest. Bounded, because of classes that come and go. */
 #define SHAPE_PLACES 256
+#define SHAPE_WAYS 4
 
 typedef struct {
     Shape *places[SHAPE_PLACES];
