@@ -39,7 +39,7 @@ run: build ## serve the example shop on http://127.0.0.1:8000
 	$(BIN) run examples/shop/app.py:app --workers 1  # its data lives in one process
 
 .PHONY: test
-test: test-go test-race test-python test-e2e test-asan ## everything
+test: test-go test-race test-python test-e2e test-asan bench-test ## everything
 
 .PHONY: test-go
 test-go: build ## Go unit and contract tests
