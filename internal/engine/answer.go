@@ -29,7 +29,16 @@ type outBody struct {
 	left       int64 // with byLength
 	// owed: Write returned more than 0 and Drained has not been called since.
 	owed bool
+	// informed counts the bytes of interim responses: see maxInterim.
+	informed int
 }
+
+// maxInterim bounds the interim responses of one exchange, in bytes: a handler that never stops hinting must not fill
+// the memory of a client that does not read, nor the patience of one that does.
+const maxInterim = 32 << 10
+
+// interimLine is about what the status line of an interim response and its empty line take.
+const interimLine = 32
 
 // smallBody is the largest body that is copied into the reservation of the head; larger ones may span buffers.
 const smallBody = 16 << 10
@@ -41,8 +50,9 @@ func mayHaveBody(status int) bool { return status >= 200 && status != 204 && sta
 // 15.3.6): clients may take it to have none, and what follows for the next response.
 const resetContent = 205
 
-// wire decides what the head says about the connection, and counts the response.
-func (s *session) wire(x *message.Exchange) h1.Wire {
+// wire decides what the head says about the connection, and counts the response. More says that the handler may go on
+// reading the request while it answers.
+func (s *session) wire(x *message.Exchange, more bool) h1.Wire {
 	q, r := &x.Request, &x.Response
 	if r.Status < 200 || r.Status > 999 {
 		r.Status = 500 // not a final status; the rest of the response is the handler's
@@ -58,7 +68,7 @@ func (s *session) wire(x *message.Exchange) h1.Wire {
 	if version != message.HTTP10 {
 		version = message.HTTP11 // also when the request was too broken to tell
 	}
-	willing := !r.Close && s.goesOn()
+	willing := !r.Close && s.goesOn(more)
 	s.out.keep = willing && q.KeepAlive
 	s.out.ours = !willing
 	return h1.Wire{
@@ -77,8 +87,8 @@ func statusClass(status int) int {
 	return 0
 }
 
-// goesOn reports whether another request may follow on this connection, as far as it is up to us.
-func (s *session) goesOn() bool {
+// goesOn reports whether another request may follow on this connection, as far as it is up to us: see wire.
+func (s *session) goesOn(more bool) bool {
 	if s.in.broken || s.eof || s.sh.drain.active {
 		return false
 	}
@@ -96,17 +106,20 @@ func (s *session) goesOn() bool {
 	switch {
 	case q.ExpectContinue && !s.in.begun && !s.in.asked:
 		return false // RFC 9110 section 10.1.1: the client may send the body now, or not: nobody knows what comes next
-	case !s.in.chunked && s.in.left > maxDiscard && !s.in.wanted:
-		return false
+	case s.tooMuchLeft() && !(more && s.in.wanted):
+		return false // RFC 9112 section 9.6: who intends to close the connection says so
 	}
 	return true
 }
+
+// tooMuchLeft reports whether more of the request body is known to come than would be thrown away.
+func (s *session) tooMuchLeft() bool { return !s.in.done && !s.in.chunked && s.in.left > maxDiscard }
 
 // writeWhole writes a response whose body is known.
 func (s *session) writeWhole(x *message.Exchange) {
 	r := &x.Response
 	body := r.Body
-	w := s.wire(x)
+	w := s.wire(x, false)
 	if s.wholeWithTrailer(r, w, body) {
 		return
 	}
@@ -135,7 +148,7 @@ func (s *session) writeWhole(x *message.Exchange) {
 // writeStart writes the head of a response whose body follows in pieces.
 func (s *session) writeStart(x *message.Exchange) {
 	r := &x.Response
-	w := s.wire(x)
+	w := s.wire(x, true)
 	s.out.streaming = true
 	switch {
 	case !mayHaveBody(r.Status):

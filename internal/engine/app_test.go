@@ -99,7 +99,7 @@ func (a *app) Serve(x *message.Exchange) {
 			x.Stream.Start(x)
 		}
 		x.Stream.ReadBody(x)
-	case "/refuse": // answers as soon as the first piece comes
+	case "/refuse", "/start-refuse": // answers as soon as the first piece comes
 		x.Detach()
 		x.Receiver = r
 		x.Stream.ReadBody(x)
@@ -147,6 +147,12 @@ func (a *app) Serve(x *message.Exchange) {
 		x.Response.AddField("link", "</a.css>")
 		x.Stream.Inform(x, 103)
 		x.Response.RemoveField("link")
+		text(x, 200, "hinted")
+	case "/hint-flood":
+		x.Response.AddField("link", "</a.css>")
+		for range 100_000 {
+			x.Stream.Inform(x, 103)
+		}
 		text(x, 200, "hinted")
 	case "/flood": // streams 1 MiB, waiting whenever 64 KiB are pending
 		x.Detach()
@@ -244,6 +250,11 @@ func (r *reply) BodyChunk(x *message.Exchange, p []byte) {
 	case "/refuse":
 		r.over = true
 		text(x, 403, "refused")
+	case "/start-refuse":
+		r.over = true
+		x.Stream.Start(x)
+		x.Stream.Write(x, []byte("enough"))
+		x.Stream.End(x)
 	case "/duplex":
 		x.Stream.Write(x, bytes.ToUpper(p))
 	case "/pieces":

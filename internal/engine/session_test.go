@@ -387,3 +387,58 @@ func TestServerName(t *testing.T) {
 		}
 	}
 }
+
+// RFC 9112 section 9.6: an answer that comes before the end of a body too long to throw away says that the connection
+// ends with it, whether or not the handler had begun to read. One that begins while the body is read cannot know; it
+// ends the connection at once, too, when the handler stops.
+func TestAnswerBeforeTheEndOfALongBody(t *testing.T) {
+	for _, c := range []struct {
+		path   string
+		length int
+		keep   bool // what the head says
+		goesOn bool
+	}{
+		{"/early", maxDiscard + 20_000, false, false},
+		{"/refuse", maxDiscard + 20_000, false, false},
+		{"/refuse", maxDiscard, true, true},
+		{"/start-refuse", maxDiscard + 20_000, true, false},
+		{"/start-refuse", maxDiscard, true, true},
+	} {
+		r := newRig(t, Config{})
+		conn := r.group.Dial()
+		got := r.send(conn, fmt.Sprintf("POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", c.path, c.length))
+		got += r.send(conn, strings.Repeat("x", 100))
+		if keep := !strings.Contains(got, "connection: close"); keep != c.keep || !strings.Contains(got, "HTTP/1.1 ") {
+			t.Errorf("%s, %d bytes: keeps the connection: %v, want %v; got %q", c.path, c.length, keep, c.keep, got)
+		}
+		if conn.Finished() == c.goesOn {
+			t.Errorf("%s, %d bytes: the connection goes on: %v, want %v", c.path, c.length, !conn.Finished(), c.goesOn)
+		}
+		if c.goesOn {
+			got = r.send(conn, strings.Repeat("x", c.length-100)+"GET /hello HTTP/1.1\r\nHost: a\r\n\r\n")
+			if !strings.HasSuffix(got, "hello") {
+				t.Errorf("%s, %d bytes: then %q", c.path, c.length, got)
+			}
+		}
+		conn.Reset()
+		r.loop.Settle()
+		r.quiet()
+	}
+}
+
+// A handler that never stops hinting fills no memory.
+func TestInterimResponsesAreBounded(t *testing.T) {
+	r := newRig(t, Config{})
+	conn := r.group.Dial()
+	got := r.send(conn, "GET /hint-flood HTTP/1.1\r\nHost: a\r\n\r\n")
+	if n := len(got); n > maxInterim+500 || !strings.HasPrefix(got, "HTTP/1.1 103 ") || !strings.HasSuffix(got, "hinted") {
+		t.Errorf("%d bytes, the last %q", n, got[max(0, n-100):])
+	}
+	// The next exchange has a bound of its own.
+	if got := r.send(conn, "GET /hints HTTP/1.1\r\nHost: a\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 103 ") {
+		t.Errorf("got %q", got)
+	}
+	conn.Reset()
+	r.loop.Settle()
+	r.quiet()
+}

@@ -96,7 +96,11 @@ func (s *session) Inform(x *message.Exchange, status int) {
 	if x != s.x || s.out.started || x.Request.Version < message.HTTP11 || status < 100 || status > 199 || status == 101 {
 		return // RFC 9110 section 15.2: no 1xx for an HTTP/1.0 client
 	}
-	s.writeInterim(status, x.Response.Fields())
+	fields := x.Response.Fields()
+	if s.out.informed += len(fields) + interimLine; s.out.informed > maxInterim {
+		return // what is left out is no loss: clients may ignore interim responses (RFC 9110 section 15.2)
+	}
+	s.writeInterim(status, fields)
 	if status == 100 {
 		s.in.begun = true // ReadBody does not send it again
 	}
@@ -122,7 +126,8 @@ func (s *session) misused(x *message.Exchange, call string) {
 
 // finish ends an exchange whose response is complete, and decides what becomes of the connection.
 func (s *session) finish() {
-	keep := s.out.keep && !s.in.broken && !s.eof
+	// A handler that began to answer while it read, and then stopped reading, has promised too much.
+	keep := s.out.keep && !s.in.broken && !s.eof && !s.tooMuchLeft()
 	s.endExchange()
 	switch {
 	case !keep:

@@ -86,7 +86,7 @@ type Stream interface {
 	// a truncated body, HTTP/2 resets the stream. x is back in its pool when it returns.
 	Abort(x *Exchange)
 	// Inform sends an interim response (RFC 9110 section 15.2), 100 or 103, with the fields of x.Response, which
-	// stay. It does nothing on HTTP/1.0.
+	// stay. It does nothing on HTTP/1.0, nor when the exchange has had enough of them.
 	Inform(x *Exchange, status int)
 
 	// Upgradable reports whether Upgrade would succeed: the request asks for that protocol (RFC 9110 section 7.8) over
