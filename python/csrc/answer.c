@@ -250,16 +250,14 @@ int answer_inform(Call *c, int status, PyObject *headers)
         PyErr_Format(PyExc_ValueError, "%d is not the status of an interim response that an application sends", status);
     else if (fields_add_all(&s, headers) == 0) {
         r = 0;
-        if (c->bridge != NULL && !c->gone && !c->started && (r = fields_check(c, &s)) == 0) {
-            uint8_t *f = reserve(c, COVET_RESPONSE_SIZE + (uint32_t)out_len(&s.out), COVET_TYPE_INFORM);
-            if (f == NULL) {
-                PyErr_NoMemory();
-                r = -1;
-            }
-            else {
-                put_response(f, status, COVET_CONTENT_NONE, &s, -1);
-                bridge_touched(c->bridge);
-            }
+        uint32_t n = COVET_RESPONSE_SIZE + (uint32_t)out_len(&s.out);
+        if (c->bridge != NULL && !c->gone && !c->started && (r = fields_check(c, &s)) == 0 &&
+            link_room(link_of(c)) >= n + COVET_ALIGN) {
+            /* Without room in the ring it is left out: what waits for room in memory is bounded by the calls and their
+             * credit, and a handler may hint for ever. */
+            uint8_t *f = reserve(c, n, COVET_TYPE_INFORM);
+            put_response(f, status, COVET_CONTENT_NONE, &s, -1);
+            bridge_touched(c->bridge);
         }
     }
     out_free(&s.out);

@@ -173,3 +173,17 @@ def test_interim_responses_that_are_none() -> None:
         assert h.ask(1).body == b"thread"
         kept[0].inform(103, [("link", "late")])
         assert h.engine.take() == []
+
+
+def test_interim_responses_do_not_pile_up(kind: str) -> None:
+    async def handler(request: Any) -> Any:
+        for _ in range(20_000):
+            request.inform(103, [("link", "x" * 100)])
+        return "final"
+
+    with Harness(route(handler, REQ), kind=kind) as h:
+        h.engine.put(request_frame())
+        answers = h.run(h.final())
+        assert answers[-1].body == b"final"
+        # As many as the ring holds; what does not fit is left out, not kept in memory.
+        assert 1000 < len(answers) < (1 << 20) / 100
