@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"math"
+
 	"github.com/covetpy/covet/internal/file"
 	"github.com/covetpy/covet/internal/mailbox"
 )
@@ -12,7 +14,13 @@ const (
 	// FileStep is the most of a file, in bytes, that is handed to the kernel in one call: the length of a stay in the
 	// kernel, and of a part to be fetched from disk.
 	FileStep = 512 << 10
+	// maxPending is up to where files may bring Pending, in bytes: an int counts that and what is written beside them.
+	maxPending = math.MaxInt - 256<<20
 )
+
+// FileFits reports whether n bytes of a file may be added to the pending ones. More could not be counted, which takes
+// 2 GiB on a system of 32 bits: the connection is aborted then.
+func FileFits(pending int, n int64) bool { return n <= int64(maxPending-pending) }
 
 // FileParts is for the loops: it keeps a connection from waiting for a disk, on its loop, while it sends files. The
 // zero value is ready for use, on the connection's loop only.

@@ -113,7 +113,8 @@ type Conn interface {
 	// SendFile puts n bytes of f, from the offset off, at the end of the output. The Conn takes a reference of its own
 	// and gives it back when the bytes are sent or the connection is gone; a small part that is in memory may be copied
 	// at once. A file that turns out to be shorter ends the connection with ErrShortFile: what follows would be read as
-	// the missing bytes.
+	// the missing bytes. One that cannot be read ends it with that error. So does Pending when it would grow beyond what
+	// an int counts, by an Abort.
 	SendFile(f *file.File, off, n int64)
 	// Pending is the number of output bytes that the kernel has not taken, those of files included.
 	Pending() int

@@ -321,11 +321,10 @@ func (c *conn) flush() {
 		case errors.Is(err, unix.EAGAIN):
 			c.blocked = true
 		case errors.Is(err, transport.ErrShortFile):
-			c.reset()
-			c.destroy(err)
+			c.cut(err)
 			return
 		default:
-			c.destroy(os.NewSyscallError("epollloop: write", err))
+			c.cut(os.NewSyscallError("epollloop: write", err))
 			return
 		}
 	}
@@ -370,6 +369,12 @@ func (c *conn) reset() {
 	if c.remote.IsValid() {
 		_ = unix.SetsockoptLinger(c.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
+}
+
+// cut ends a connection whose output broke off, for whatever reason: a FIN would make it look complete.
+func (c *conn) cut(err error) {
+	c.reset()
+	c.destroy(err)
 }
 
 // destroy closes the socket, frees what the connection held and tells the session.

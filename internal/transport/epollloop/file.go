@@ -14,6 +14,10 @@ func (c *conn) SendFile(f *file.File, off, n int64) {
 	if n <= 0 || c.mute() {
 		return
 	}
+	if !transport.FileFits(c.out.Pending(), n) {
+		c.Abort()
+		return
+	}
 	c.owed = true
 	c.touch()
 	if n <= transport.SmallFile && f.ReadNow(c.out.Reserve(int(n))[:n], off) {

@@ -342,11 +342,8 @@ func (c *conn) flush() {
 		case errors.Is(err, errAgain):
 			c.blocked = true
 			c.loop.g.guests.Go(c.awaitRoom)
-		case errors.Is(err, transport.ErrShortFile):
-			c.reset()
-			c.destroy(err)
-			return
 		default:
+			c.reset() // output broke off, for whatever reason: a FIN would make it look complete
 			c.destroy(err)
 			return
 		}

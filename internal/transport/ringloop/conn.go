@@ -107,6 +107,10 @@ func (c *conn) SendFile(f *file.File, off, n int64) {
 	if n <= 0 || c.deaf() {
 		return
 	}
+	if !transport.FileFits(c.out.Pending(), n) {
+		c.Abort()
+		return
+	}
 	c.markDirty()
 	if n <= transport.SmallFile && f.ReadNow(c.out.Reserve(int(n))[:n], off) {
 		c.out.Commit(int(n))
@@ -155,8 +159,13 @@ func (c *conn) Abort() {
 	if c.ending || c.gone {
 		return
 	}
-	c.reset = true
-	c.end(transport.ErrAborted)
+	c.cut(transport.ErrAborted)
+}
+
+// cut is end where output breaks off, for whatever reason: a FIN would make it look complete.
+func (c *conn) cut(err error) {
+	c.reset = c.reset || !c.ending
+	c.end(err)
 }
 
 // end makes the connection end at the next settling, for the reason err, nil after Close.

@@ -45,15 +45,14 @@ func (l *loop) output(c *conn) bool {
 			// Drained may have written: it comes after the sources' Flush of this turn.
 			l.again = true
 		case err == nil:
-			c.reset = true
-			c.end(transport.ErrShortFile)
+			c.cut(transport.ErrShortFile)
 			return true
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):
 			c.sending = l.ring.Room(c.fd, c.userData(kindRoom))
 			return c.sending
 		default:
-			c.end(os.NewSyscallError("sendfile", err))
+			c.cut(os.NewSyscallError("sendfile", err))
 			return true
 		}
 	}
@@ -121,7 +120,7 @@ func (l *loop) sendFailed(c *conn, errno unix.Errno) {
 		}
 		fallthrough
 	default:
-		c.end(os.NewSyscallError("send", errno))
+		c.cut(os.NewSyscallError("send", errno))
 	}
 }
 

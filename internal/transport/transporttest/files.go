@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -321,6 +322,96 @@ func fileTooShort(t *testing.T, newGroup NewGroup) {
 			f.free()
 		})
 	}
+}
+
+// fileUnreadable sends a file that cannot be read, as after an error of the disk: the output must not look complete.
+func fileUnreadable(t *testing.T, newGroup NewGroup) {
+	f := newFile(t, 1)
+	under, err := os.OpenFile(f.under.Name(), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deaf := &testFile{File: file.New(under), t: t, under: under}
+	h := start(t, newGroup, transport.Config{})
+	told := make(chan error, 1)
+	addr := h.serve(probes(t, func(p *probe) {
+		p.data = func(p *probe, in []byte) int {
+			p.write([]byte("head"))
+			p.sendFile(deaf, 0, transport.SmallFile+1)
+			p.close()
+			return len(in)
+		}
+		p.closed = func(_ *probe, err error) { told <- err }
+	}))
+	for range 10 {
+		c := dial(t, addr)
+		c.send([]byte("go"))
+		if err := within(t, told, "Closed"); err == nil || errors.Is(err, transport.ErrShortFile) {
+			t.Errorf("Closed(%v), want the error of the file", err)
+		}
+		if got, err := io.ReadAll(c); err == nil || isTimeout(err) {
+			t.Errorf("client got %d bytes, %v; want a reset", len(got), err)
+		}
+	}
+	deaf.free()
+	f.free()
+}
+
+// fileFar sends what lies behind the first 4 GiB of a file, in one piece of more than 2 GiB that nobody reads to its
+// end, and pieces that are too large to be counted.
+func fileFar(t *testing.T, newGroup NewGroup) {
+	const far, size = 5 << 30, 9 << 30 // sparse: no disk holds it
+	f := newFile(t, 0)
+	w, err := os.OpenFile(f.under.Name(), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark := pattern(300_000)
+	if _, err = w.WriteAt(mark, far); err == nil {
+		err = w.Truncate(size)
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Skipf("no sparse files here: %v", err)
+	}
+	h := start(t, newGroup, transport.Config{})
+	told := make(chan error, 1)
+	addr := h.serve(probes(t, func(p *probe) {
+		p.data = func(p *probe, in []byte) int {
+			switch in[0] {
+			case 'f':
+				p.sendFile(f, far, size-far)
+				if got := int64(p.conn.Pending()); math.MaxInt > math.MaxInt32 && got != size-far {
+					t.Errorf("Pending() = %d after %d bytes", got, int64(size-far))
+				}
+			case 'h':
+				p.write([]byte("head"))
+				p.closing = true // it ends by itself
+				p.sendFile(f, 0, math.MaxInt64)
+				p.sendFile(f, 0, math.MaxInt64)
+				p.write([]byte("tail"))
+			}
+			return len(in)
+		}
+		p.closed = func(_ *probe, err error) { told <- err }
+	}))
+	if math.MaxInt > math.MaxInt32 { // else it is too large to be counted, too
+		c := dial(t, addr)
+		c.send([]byte("f"))
+		c.expectBytes(mark)
+		c.expectBytes(make([]byte, 1<<20))
+		c.reset()
+		if err := within(t, told, "Closed"); err == nil {
+			t.Error("Closed(nil) after a reset")
+		}
+	}
+	c := dial(t, addr)
+	c.send([]byte("h"))
+	if err := within(t, told, "Closed"); !errors.Is(err, transport.ErrAborted) {
+		t.Errorf("Closed(%v), want ErrAborted", err)
+	}
+	c.expectGone()
+	expectBuffers(t, h.group.Loops()[0], 0)
+	f.free()
 }
 
 // fileShrinks truncates a file while it is being sent.

@@ -71,6 +71,8 @@ var contract = []promise{
 	{"File/ThenClose", fileThenClose},
 	{"File/CutInTheMiddle", fileCut},
 	{"File/TooShort", fileTooShort},
+	{"File/Unreadable", fileUnreadable},
+	{"File/LargerThanTwoGiB", fileFar},
 	{"File/Shrinks", fileShrinks},
 	{"File/DrainedProducesMore", fileDrainedProducesMore},
 	{"Close/FlushesOutput", closeFlushes},
