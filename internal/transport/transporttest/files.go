@@ -24,8 +24,13 @@ type testFile struct {
 // newFile returns a file of n bytes, with one reference that is the test's.
 func newFile(t *testing.T, n int) *testFile {
 	t.Helper()
+	return newFileOf(t, pattern(n))
+}
+
+func newFileOf(t *testing.T, content []byte) *testFile {
+	t.Helper()
 	name := filepath.Join(t.TempDir(), "f")
-	f := &testFile{t: t, content: pattern(n)}
+	f := &testFile{t: t, content: content}
 	if err := os.WriteFile(name, f.content, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package transporttest
 
 import (
+	"bytes"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -13,13 +14,61 @@ import (
 	"github.com/covetpy/covet/internal/transport"
 )
 
+// lineage is what all lives of a test share.
+type lineage struct {
+	t    *testing.T
+	seed uint64 // logged when the test fails; the order of events is the machine's
+	born atomic.Uint64
+	open atomic.Int64
+	// file holds the text twice, so that every part of a stream is one of the file.
+	file *testFile
+}
+
+// streamLen is after how many bytes what a connection carries begins again, wherever in it that one began.
+const streamLen = 1 << 20
+
+// newLineage makes the text from a seed that differs from run to run.
+func newLineage(t *testing.T) *lineage {
+	g := &lineage{t: t, seed: rand.Uint64(), file: newFileOf(t, bytes.Repeat(pattern(streamLen), 2))}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("seed %d", g.seed)
+		}
+	})
+	return g
+}
+
+// random returns the source of chance number k of a kind.
+func (g *lineage) random(kind, k uint64) *rand.Rand { return rand.New(rand.NewPCG(g.seed+k, kind)) }
+
+// at returns n ≤ streamLen bytes of the text, from the offset i of the stream of client k.
+func (g *lineage) at(k, i, n int) []byte {
+	from := g.offset(k, i)
+	return g.file.content[from : from+n]
+}
+
+func (g *lineage) offset(k, i int) int { return (k*12_345 + i) % streamLen }
+
+// acceptor makes sessions that live by chance.
+func (g *lineage) acceptor() transport.Acceptor {
+	return probes(g.t, func(p *probe) {
+		g.open.Add(1)
+		v := &life{g: g, r: g.random(1, g.born.Add(1)), client: -1}
+		v.live(p)
+	})
+}
+
 // life is an echo that consumes in odd pieces and pauses, resumes, half-closes, closes and aborts by chance, from
-// every callback and from a timer. What its client gets back must be the beginning of what it sent.
+// every callback and from a timer. It writes, sends parts of a file and runs ahead of its client, who knows what comes:
+// what it gets must be the beginning of that.
 type life struct {
+	g       *lineage
 	p       *probe
 	r       *rand.Rand
 	timer   clock.Timer
 	reserve bool
+	client  int // -1: it has not said who it is
+	sent    int // of its stream
 }
 
 func (v *life) live(p *probe) {
@@ -27,28 +76,54 @@ func (v *life) live(p *probe) {
 	v.timer.Do = v
 	p.data = func(p *probe, in []byte) int {
 		n := len(in)
-		if v.r.IntN(3) == 0 {
+		if v.client < 0 {
+			v.client, n = int(in[0]), 1
+		} else if v.r.IntN(3) == 0 {
 			n = 1 + v.r.IntN(n)
 		}
-		v.output(in[:n])
+		v.output(n)
 		if n < len(in) || p.conn.Pending() > 64<<10 {
 			v.rest() // somebody must ask for what is left: perhaps nothing more comes
 		}
 		v.chance()
 		return n
 	}
-	p.drained = func(*probe) { v.chance() }
+	p.drained = func(*probe) {
+		if v.r.IntN(4) == 0 {
+			v.output(v.r.IntN(streamLen / 10))
+		}
+		v.chance()
+	}
 	p.eof = func(p *probe) { p.close() }
-	p.closed = func(p *probe, _ error) { p.conn.Loop().Unschedule(&v.timer) }
+	p.closed = func(p *probe, _ error) {
+		p.conn.Loop().Unschedule(&v.timer)
+		v.g.open.Add(-1)
+	}
 	v.chance()
 }
 
-func (v *life) output(b []byte) {
-	if v.reserve = !v.reserve; !v.reserve || len(b) > transport.MaxReserve {
+// output sends the next n bytes of the client's stream, in one of the three ways.
+func (v *life) output(n int) {
+	if v.client < 0 || v.p.closing || v.p.finished {
+		return
+	}
+	from := v.g.offset(v.client, v.sent)
+	v.sent += n
+	if k := v.r.IntN(8); k < 3 {
+		cut := v.r.IntN(n + 1) // also nothing, and in pieces that follow one another
+		v.p.sendFile(v.g.file, int64(from), int64(cut))
+		from, n = from+cut, n-cut
+		if k == 0 {
+			v.p.sendFile(v.g.file, int64(from), int64(n))
+			return
+		}
+	}
+	b := v.g.file.content[from : from+n]
+	if v.reserve = !v.reserve; !v.reserve || n > transport.MaxReserve {
 		v.p.write(b)
 		return
 	}
-	v.p.conn.Commit(len(append(v.p.conn.Reserve(len(b)), b...)))
+	v.p.conn.Commit(len(append(v.p.conn.Reserve(n), b...)))
 }
 
 // rest pauses until the timer fires.
@@ -68,7 +143,7 @@ func (v *life) chance() {
 	if v.p.closing {
 		return
 	}
-	switch v.r.IntN(120) {
+	switch v.r.IntN(400) {
 	case 0:
 		v.p.abort()
 	case 1:
@@ -83,14 +158,27 @@ func (v *life) chance() {
 		v.p.resume()
 	case 6, 7, 8, 9:
 		v.rest()
+	case 10:
+		v.p.resume()
+		v.output(v.r.IntN(streamLen))
+		v.p.close()
+	case 11:
+		v.output(v.r.IntN(streamLen))
+		v.p.closeWrite()
+	case 12:
+		v.output(v.r.IntN(streamLen))
+		v.p.abort()
+	case 13:
+		evict(v.g.t, v.g.file.under)
+	case 14:
+		v.p.conn.Reserve(1 + v.r.IntN(transport.MaxReserve)) // and nothing comes of it
+	case 15, 16, 17, 18:
+		v.output(v.r.IntN(streamLen)) // ahead of the client, which may not read
 	}
 }
 
-// streamByte is byte i of what client k sends.
-func streamByte(k, i int) byte { return byte(k*37 + i + i>>8) }
-
 // visit is a client that writes in odd pieces, reads in others, and leaves by FIN, by closing or by a reset.
-func visit(t *testing.T, addr net.Addr, k int) {
+func (g *lineage) visit(addr net.Addr, k int) {
 	c, err := net.DialTimeout(addr.Network(), addr.String(), patience)
 	if err != nil {
 		return // reset before the dialler looked at it
@@ -99,13 +187,11 @@ func visit(t *testing.T, addr net.Addr, k int) {
 	_ = c.SetDeadline(time.Now().Add(patience))
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		r := rand.New(rand.NewPCG(uint64(k), 2))
+		r := g.random(2, uint64(k))
 		b := make([]byte, 30_000)
-		for sent, total := 0, r.IntN(250_000); sent < total; {
+		b[0] = byte(k) // who it is
+		for sent, total := 0, 1+r.IntN(250_000); sent < total; {
 			n := 1 + r.IntN(len(b))
-			for i := range n {
-				b[i] = streamByte(k, sent+i)
-			}
 			if _, err := c.Write(b[:n]); err != nil {
 				return
 			}
@@ -121,20 +207,17 @@ func visit(t *testing.T, addr net.Addr, k int) {
 			_ = w.CloseWrite()
 		}
 	})
-	r := rand.New(rand.NewPCG(uint64(k), 3))
+	r := g.random(3, uint64(k))
 	b := make([]byte, 70_000)
 	for got := 0; ; {
 		n, err := c.Read(b[:1+r.IntN(len(b))])
-		for i := range n {
-			if b[i] != streamByte(k, got+i) {
-				t.Errorf("client %d: byte %d of the echo is wrong", k, got+i)
-				err = io.ErrUnexpectedEOF
-				break
-			}
+		if want := g.at(int(byte(k)), got, n); !bytes.Equal(b[:n], want) {
+			g.t.Errorf("client %d: byte %d of the stream is wrong", k, got+firstDifference(b[:n], want))
+			err = io.ErrUnexpectedEOF
 		}
 		got += n
 		if isTimeout(err) {
-			t.Errorf("client %d hangs after %d bytes", k, got)
+			g.t.Errorf("client %d hangs after %d bytes", k, got)
 		}
 		if err != nil {
 			break
@@ -147,26 +230,50 @@ func visit(t *testing.T, addr net.Addr, k int) {
 func randomLives(t *testing.T, newGroup NewGroup) {
 	const clients, visits = 24, 10
 	h := start(t, newGroup, transport.Config{Loops: 2, MaxInput: 10_000})
-	var seed, open atomic.Int64
-	a := probes(t, func(p *probe) {
-		open.Add(1)
-		v := &life{r: rand.New(rand.NewPCG(uint64(seed.Add(1)), 1))}
-		v.live(p)
-		unschedule := p.closed
-		p.closed = func(p *probe, err error) { unschedule(p, err); open.Add(-1) }
-	})
+	g := newLineage(t)
+	a := g.acceptor()
 	addrs := []net.Addr{h.serve(a), h.listen("unix:"+socketPath(t), a)}
 	var wg sync.WaitGroup
 	for k := range clients {
 		wg.Go(func() {
 			for j := range visits {
-				visit(t, addrs[(k+j)%len(addrs)], k*visits+j)
+				g.visit(addrs[(k+j)%len(addrs)], k*visits+j)
 			}
 		})
 	}
 	wg.Wait()
-	eventually(t, "every session is told that its connection is gone", func() bool { return open.Load() == 0 })
+	eventually(t, "every session is told that its connection is gone", func() bool { return g.open.Load() == 0 })
 	for _, l := range h.group.Loops() {
 		expectBuffers(t, l, 0)
+	}
+	g.file.free()
+}
+
+// livesCutShort closes groups in the middle of lives, whatever is in flight: everything comes back.
+func livesCutShort(t *testing.T, newGroup NewGroup) {
+	const rounds, clients = 12, 12
+	for range rounds {
+		h := start(t, newGroup, transport.Config{Loops: 2, MaxInput: 10_000})
+		g := newLineage(t)
+		a := g.acceptor()
+		addrs := []net.Addr{h.serve(a), h.listen("unix:"+socketPath(t), a)}
+		var wg sync.WaitGroup
+		var over atomic.Bool
+		for k := range clients {
+			wg.Go(func() {
+				for j := 0; !over.Load(); j++ {
+					g.visit(addrs[(k+j)%len(addrs)], k+j*clients)
+				}
+			})
+		}
+		until := uint64(1 + g.random(4, 0).IntN(3*clients))
+		eventually(t, "some have lived", func() bool { return g.born.Load() >= until })
+		over.Store(true)
+		h.close()
+		if n := g.open.Load(); n != 0 {
+			t.Errorf("%d sessions were not told that the group is closed", n)
+		}
+		wg.Wait()
+		g.file.free()
 	}
 }

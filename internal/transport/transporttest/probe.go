@@ -17,11 +17,12 @@ type probe struct {
 	drained func(p *probe)
 	closed  func(p *probe, err error)
 
-	inside  bool // a method of conn runs: no call may come out of it
-	paused  bool
-	closing bool // Close or Abort was called
-	ended   bool // EOF was told
-	gone    bool // Closed was told
+	inside   bool // a method of conn runs: no call may come out of it
+	paused   bool
+	closing  bool // Close or Abort was called
+	finished bool // CloseWrite was called
+	ended    bool // EOF was told
+	gone     bool // Closed was told
 }
 
 var _ transport.Session = (*probe)(nil)
@@ -120,6 +121,6 @@ func (p *probe) method(f func()) {
 func (p *probe) write(b []byte) { p.method(func() { p.conn.Write(b) }) }
 func (p *probe) pause()         { p.paused = true; p.method(p.conn.Pause) }
 func (p *probe) resume()        { p.paused = false; p.method(p.conn.Resume) }
-func (p *probe) closeWrite()    { p.method(p.conn.CloseWrite) }
+func (p *probe) closeWrite()    { p.finished = true; p.method(p.conn.CloseWrite) }
 func (p *probe) close()         { p.closing = true; p.method(p.conn.Close) }
 func (p *probe) abort()         { p.closing = true; p.method(p.conn.Abort) }

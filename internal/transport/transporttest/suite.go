@@ -45,6 +45,7 @@ var contract = []promise{
 	{"Conn/IDsAreUnique", idsAreUnique},
 	{"Conn/IdleHoldsNoBuffer", idleHoldsNoBuffer},
 	{"Conn/RandomLives", randomLives},
+	{"Conn/RandomLivesCutShort", livesCutShort},
 	{"Input/SplitAtEveryByte", splitAtEveryByte},
 	{"Input/ModifiedInPlace", modifiedInPlace},
 	{"Input/PipelinedMessages", pipelinedMessages},
