@@ -53,13 +53,21 @@ func (c *Ctx) SendContent(k *Content) error {
 	if c.res.Status == http.StatusOK {
 		var cond conditions
 		if done, err := c.precondition(&cond, k.ETag, k.Modified); done {
+			// RFC 9110 section 15.4.5: the fields of a 304 are those of the 200, which nobody may change either.
+			c.res.Opaque = err == nil
 			return err
 		}
 		c.setField("accept-ranges", "bytes")
 		// RFC 9110 section 14.2: GET is the only method that ranges are defined for; section 13.2.2: the last step.
 		if cond.byRange != nil && c.req.Method == message.MethodGet && cond.rangeHolds() {
 			var list []byteRange
-			if list, asked = parseRange(few[:0], cond.byRange, size); asked == partRange {
+			list, asked = parseRange(few[:0], cond.byRange, size)
+			if len(list) > 1 && k.Encoding != "" {
+				// Content-Encoding would be that of the multipart body (RFC 9110 section 8.4), which is not coded, and the
+				// parts have no place for it. Section 14.2 allows to ignore the field.
+				asked = wholeRange
+			}
+			if asked == partRange {
 				ranges, status = list, http.StatusPartialContent
 			}
 		}

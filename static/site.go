@@ -123,7 +123,12 @@ func (s *Site) answerOff(c *covet.Ctx) error {
 		return s.list(c, key)
 	}
 	var f *fault.Error
-	if s.cfg.Fallback != "" && errors.As(err, &f) && f.Code == fault.NotFound && acceptsHTML(c) {
+	if s.cfg.Fallback == "" || !errors.As(err, &f) || f.Code != fault.NotFound {
+		return err
+	}
+	// What is not there is one answer to those who want a page and another to the rest.
+	c.AddHeader("vary", "accept")
+	if acceptsHTML(c) {
 		e, err := s.fetch(c.Context(), s.cfg.Fallback)
 		if err == nil {
 			defer e.release()

@@ -279,6 +279,11 @@ func TestPrecompressed(t *testing.T) {
 	if a.status != 206 || a.body != gz[5:10] || a.header.Get("Content-Encoding") != "gzip" {
 		t.Errorf("a range of a coded representation: %d %q %v", a.status, a.body, a.header)
 	}
+	// Content-Encoding of a multipart body would be its own.
+	a = ask(t, s, "GET", "/s/big.js", "Accept-Encoding: gzip", "Range: bytes=0-4,300-304")
+	if a.status != 200 || a.body != gz || a.header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("several ranges of a coded representation: %d, %d bytes, %v", a.status, len(a.body), a.header)
+	}
 }
 
 func TestListing(t *testing.T) {
@@ -303,11 +308,12 @@ func TestListing(t *testing.T) {
 
 func TestFallback(t *testing.T) {
 	s := site(t, Config{Dir: tree1(t), Fallback: "index.html"})
-	if a := ask(t, s, "GET", "/s/users/7", "Accept: text/html,*/*"); a.status != 200 || a.body != "<p>home" {
-		t.Errorf("%d %q", a.status, a.body)
+	// Caches may keep both (RFC 9111 section 4.2.2): Vary tells them apart.
+	if a := ask(t, s, "GET", "/s/users/7", "Accept: text/html,*/*"); a.status != 200 || a.body != "<p>home" || a.header.Get("Vary") != "accept" {
+		t.Errorf("%d %q %v", a.status, a.body, a.header)
 	}
-	if a := ask(t, s, "GET", "/s/missing.js", "Accept: */*"); a.status != 404 {
-		t.Errorf("a script that is missing: %d", a.status)
+	if a := ask(t, s, "GET", "/s/missing.js", "Accept: */*"); a.status != 404 || a.header.Get("Vary") != "accept" {
+		t.Errorf("a script that is missing: %d %v", a.status, a.header)
 	}
 }
 

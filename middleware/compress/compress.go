@@ -269,12 +269,12 @@ func dress(r *message.Response, f *facts, k coding) {
 // matches both.
 func (m *compressor) notModified(r *message.Response, h choice) {
 	f := look(r)
-	if f.fixed || f.encoded || f.identity || len(f.etag) == 0 {
+	if f.fixed || f.encoded || f.identity {
 		return
 	}
 	tag := string(f.etag)
 	vary(r, &f)
-	if h.coding() != identity && !weak([]byte(tag)) {
+	if len(tag) > 0 && h.coding() != identity && !weak([]byte(tag)) {
 		r.SetField("etag", "W/"+tag)
 	}
 }

@@ -85,6 +85,7 @@ func TestHead(t *testing.T) {
 			fields: "accept-ranges: bytes\ncontent-md5: a\ncontent-digest: a\nrepr-digest: a\ndigest: a\nx: y\n", want: "x: y\n" + coded},
 		{name: "not modified", status: 304, fields: "etag: \"a\"\n", body: "-", want: "vary: Accept-Encoding\netag: W/\"a\"\n"},
 		{name: "not modified, identity", status: 304, fields: "etag: \"a\"\n", body: "-", choice: choice(identity), want: "=vary: Accept-Encoding\n"},
+		{name: "not modified, by date", status: 304, fields: "last-modified: x\n", body: "-", want: "=vary: Accept-Encoding\n"},
 		{name: "not modified, a file", status: 304, fields: "etag: \"a\"\n", body: "-", opaque: true, want: "="},
 		{name: "head", method: message.MethodHead, number: message.ContentText, want: coded},
 		{name: "head, small", method: message.MethodHead, number: message.ContentText, body: "x", want: "="},
