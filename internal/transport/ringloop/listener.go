@@ -71,12 +71,15 @@ func (s *listener) stop() {
 }
 
 // acceptLast accepts what waits: closing would reset it. A connection that comes after the last look is lost.
+//
+// The last look waits for a tick of the kernel's clock, once in the life of a listener: it is bounded by a timeout of
+// the socket. The mode is that of whoever shares the socket, too, such as a successor process: its accepts would fail
+// while the socket is non-blocking, and ours would wait for ever once it made the socket blocking again.
 func (s *listener) acceptLast() {
-	// The mode is that of the open socket: whoever shares it, such as a successor process, finds it as it was.
-	if unix.SetNonblock(s.fd, true) != nil {
+	if unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 1}) != nil {
 		return
 	}
-	defer func() { _ = unix.SetNonblock(s.fd, false) }()
+	defer func() { _ = unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{}) }()
 	for range transport.LastAccepts {
 		switch fd, _, err := unix.Accept4(s.fd, acceptFlags); {
 		case err == nil:

@@ -80,6 +80,58 @@ func TestStopBeforeTheFirstAccept(t *testing.T) {
 	}
 }
 
+// A listener that stops leaves the mode of its socket alone, and does not depend on it: whoever shares the socket, such
+// as a successor process, needs it as it is.
+func TestStopLeavesTheModeOfTheSocket(t *testing.T) {
+	g := startGroup(t, transport.Config{}, defaultTuning())
+	ln, err := transport.Open(context.Background(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr()
+	shared, err := ln.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shared.Close()
+	fd := int(shared.Fd())
+	accepted := 0
+	a := acceptFunc(func(c transport.Conn) transport.Session {
+		accepted++
+		if mode, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || mode&unix.O_NONBLOCK != 0 {
+			t.Errorf("mode %#x, %v: the others find the socket non-blocking", mode, err)
+		}
+		_ = unix.SetNonblock(fd, false) // by another owner, who needs that
+		return nil
+	})
+	held, busy := make(chan struct{}), make(chan struct{})
+	g.loops[0].post(func() { close(busy); <-held })
+	<-busy
+	if err := g.Listen(ln, a); err != nil {
+		t.Fatal(err)
+	}
+	s := g.open[0]
+	const waiting = 5
+	for range waiting {
+		dial(t, addr)
+	}
+	s.l.post(s.stop) // in the turn in which it begins to listen: all of them are accepted by the last look
+	close(held)
+	select {
+	case <-s.stopped:
+	case <-time.After(patience):
+		t.Fatal("the loop waits for a connection that nobody makes")
+	}
+	run(s.l, func() {
+		if accepted != waiting {
+			t.Errorf("%d connections of %d were accepted", accepted, waiting)
+		}
+	})
+	if left, err := unix.GetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO); err != nil || left.Sec != 0 || left.Usec != 0 {
+		t.Errorf("the shared socket is left with the timeout %v, %v", left, err)
+	}
+}
+
 func TestListenAfterClose(t *testing.T) {
 	g, err := newGroup(transport.Config{}, defaultTuning())
 	if err != nil {
