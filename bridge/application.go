@@ -19,8 +19,10 @@ import (
 // Config says which Python application is mounted and how its workers run. The zero values of all but Spec.Target
 // work.
 type Config struct {
-	// Spec is what the workers run. With its SchedBatch this process takes that policy, too.
+	// Spec is what the workers run. Its SchedBatch follows Scheduling.
 	Spec worker.Spec
+	// Scheduling is the scheduling policy of this process and of the workers.
+	Scheduling Scheduling
 	// Policy is when they are replaced.
 	Policy worker.Policy
 	// Dispatch is how exchanges are spread over them.
@@ -38,6 +40,7 @@ type Application struct {
 	site       *covet.Site
 	files      []Files // of the generation that is published; changed by publish only
 	supervisor atomic.Pointer[worker.Supervisor]
+	governor   *host.Governor
 }
 
 var _ covet.Mounter = (*Application)(nil)
@@ -54,15 +57,28 @@ func Interpreter(path string) Option { return func(c *Config) { c.Spec.Python = 
 // Logger sets where the lives of workers are logged; the default is slog.Default().
 func Logger(l *slog.Logger) Option { return func(c *Config) { c.Log = l } }
 
-// OrdinaryScheduling leaves the scheduling policy as it is. The default on Linux is SCHED_BATCH for every thread of this
-// process and of the workers, set when the app starts; docs/internals/crossing.md has what it brings.
-func OrdinaryScheduling() Option { return func(c *Config) { c.Spec.SchedBatch = false } }
+// Scheduling is a choice of scheduling policies on Linux; elsewhere it means nothing. docs/internals/crossing.md has what
+// each brings.
+type Scheduling uint8
+
+const (
+	// Adaptive gives every thread of this process SCHED_BATCH while it is saturated, SCHED_OTHER otherwise. Workers
+	// have SCHED_OTHER.
+	Adaptive Scheduling = iota
+	// Batch gives SCHED_BATCH to every thread of this process and of the workers.
+	Batch
+	// Ordinary leaves the policy of this process as it is; workers have SCHED_OTHER.
+	Ordinary
+)
+
+// OrdinaryScheduling leaves the scheduling policy of this process as it is. The default is [Adaptive].
+func OrdinaryScheduling() Option { return func(c *Config) { c.Scheduling = Ordinary } }
 
 // Python returns the application of a target, "module:attribute" or "path/to/file.py:attribute", to be mounted.
 // What is wrong with the target is told when the app starts.
 func Python(target string, options ...Option) *Application {
 	c := Config{
-		Spec:     worker.Spec{Target: target, Python: os.Getenv("COVET_PYTHON"), SchedBatch: true},
+		Spec:     worker.Spec{Target: target, Python: os.Getenv("COVET_PYTHON")},
 		Dispatch: worker.DispatchConfig{Strategy: balance.PreferAwake.String()},
 	}
 	for _, o := range options {
@@ -79,6 +95,7 @@ func New(c Config) *Application {
 	if c.Spec.Workers == 0 {
 		c.Spec.Workers = host.CPUs()
 	}
+	c.Spec.SchedBatch = c.Scheduling == Batch
 	a := &Application{cfg: c}
 	a.err = a.resolve()
 	return a
@@ -120,11 +137,7 @@ func (a *Application) Mount(s *covet.Site) error {
 	}
 	a.site = s
 	s.OnStart(func(ctx context.Context, rt covet.Runtime) error {
-		if a.cfg.Spec.SchedBatch {
-			if err := host.Batch(); err != nil {
-				a.cfg.Log.Debug("this process keeps the ordinary scheduling policy", "error", err)
-			}
-		}
+		a.schedule(len(rt.Loops()))
 		v := worker.NewSupervisor(a.cfg.Spec, a.cfg.Policy, a.cfg.Dispatch, rt.Loops(), a.publish, a.cfg.Log)
 		if err := v.Start(ctx); err != nil {
 			v.Stop(ctx)
@@ -137,9 +150,27 @@ func (a *Application) Mount(s *covet.Site) error {
 		if v := a.supervisor.Load(); v != nil {
 			v.Stop(ctx)
 		}
+		if a.governor != nil {
+			a.governor.Stop()
+		}
 		return nil
 	})
 	return nil
+}
+
+// schedule sets the scheduling policy of this process. Systems may refuse: it is an optimization.
+func (a *Application) schedule(loops int) {
+	var err error
+	switch a.cfg.Scheduling {
+	case Adaptive:
+		a.governor, err = host.Govern(loops)
+	case Batch:
+		err = host.Batch()
+	case Ordinary:
+	}
+	if err != nil {
+		a.cfg.Log.Debug("this process keeps its scheduling policy", "error", err)
+	}
 }
 
 // publish puts a generation's routes into the tree in the place of those before.

@@ -69,7 +69,7 @@ type Bridge struct {
 	Credit    int           `help:"Requests in flight a worker, at most." default:"1024" env:"COVET_CREDIT"`
 	Queue     int           `help:"Requests that may wait for a worker, a loop (503 over it)." default:"1024" env:"COVET_QUEUE"`
 	Spin      time.Duration `help:"How long an idle worker looks for work before it sleeps." default:"0" env:"COVET_SPIN"`
-	Scheduler string        `help:"Scheduling policy of engine and workers: batch or other." default:"batch" enum:"batch,other" env:"COVET_SCHEDULER"`
+	Scheduler string        `help:"Scheduling policy on Linux: auto (batch while the engine is saturated), batch (always, workers too) or other." default:"auto" enum:"auto,batch,other" env:"COVET_SCHEDULER"`
 }
 
 // Log says what is written where.

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -63,4 +64,27 @@ func TestBatchHoldsForThreadsBeforeAndAfter(t *testing.T) {
 			t.Errorf("thread %d has policy %d, want %d", id, policy, unix.SCHED_BATCH)
 		}
 	}
+	if err := Ordinary(); err != nil {
+		t.Fatal(err)
+	}
+	for id, policy := range policies(t) {
+		if policy != unix.SCHED_NORMAL {
+			t.Errorf("thread %d has policy %d after Ordinary, want %d", id, policy, unix.SCHED_NORMAL)
+		}
+	}
+}
+
+func TestProcessTimeGrows(t *testing.T) {
+	before, ok := processTime()
+	for ok && before == now(t) { // until the clock of processor time has ticked
+	}
+	if !ok {
+		t.Error("Linux does not tell")
+	}
+}
+
+func now(t *testing.T) time.Duration {
+	t.Helper()
+	d, _ := processTime()
+	return d
 }

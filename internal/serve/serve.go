@@ -99,9 +99,10 @@ func (s *instance) assemble() error {
 	s.python = bridge.New(bridge.Config{
 		Spec: worker.Spec{
 			Python: c.Python, Target: s.Target, Dir: s.Dir, Workers: c.Workers.Workers, Threads: c.Threads,
-			EventLoop: c.EventLoop, Spin: c.Spin, SchedBatch: c.Scheduler == "batch", Dev: s.Dev,
+			EventLoop: c.EventLoop, Spin: c.Spin, Dev: s.Dev,
 			Stdout: s.workerOut, Stderr: s.workerErr,
 		},
+		Scheduling: scheduling(c.Scheduler),
 		Policy: worker.Policy{
 			StartTimeout: c.StartTimeout, DrainTimeout: c.DrainTimeout, BlockedAfter: c.BlockedAfter,
 			BlockedLimit: c.BlockedLimit, MaxRequests: c.MaxRequests, MaxAge: c.MaxAge,
@@ -368,4 +369,15 @@ func newLog(w io.Writer, level string, text bool) *slog.Logger {
 		return slog.New(slog.NewTextHandler(w, o))
 	}
 	return slog.New(slog.NewJSONHandler(w, o))
+}
+
+// scheduling is the policy of that name; config has checked it.
+func scheduling(name string) bridge.Scheduling {
+	switch name {
+	case "batch":
+		return bridge.Batch
+	case "other":
+		return bridge.Ordinary
+	}
+	return bridge.Adaptive
 }

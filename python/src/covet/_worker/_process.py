@@ -53,10 +53,14 @@ def main() -> int:
             "covet: there is no control channel: a worker is started by the engine, with `covet run`", file=sys.stderr
         )
         return 2
-    if settings.sched_batch and hasattr(os, "SCHED_BATCH"):
-        # Refused in some containers: an optimization is not worth a failure.
+    if hasattr(os, "SCHED_BATCH"):
+        # Refused in some containers: an optimization is not worth a failure. What the engine has at this moment is
+        # inherited, and need not be what workers are to have.
         with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+            if settings.sched_batch:
+                os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+            elif os.sched_getscheduler(0) == os.SCHED_BATCH:
+                os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     control = Control(CONTROL_FD)
     try:
         return _Worker(settings, control).run()
