@@ -14,8 +14,8 @@ import (
 //
 //	loop                                  goroutine
 //	leave: copy request and response ──▶  run the handler
-//	  read task    ◀── needs body          Read waits on wake
-//	  BodyChunk    ──▶ body queue, wake
+//	  read task    ◀── needs body          Read waits on readable
+//	  BodyChunk    ──▶ body queue, readable
 //	  write task   ◀── chunk of a stream   send waits on wake
 //	  write, or Drained ──▶ wake
 //	  back task    ◀── the handler returned
@@ -31,7 +31,8 @@ type away struct {
 	memory  []byte  // Head and Body of req
 	values  []value // those that were set before
 
-	wake              chan struct{}
+	// wake and readable have room for one token. They are two, because one goroutine may read while another writes.
+	wake, readable    chan struct{}
 	back, write, read mailbox.Task
 
 	err   error  // the handler's result
@@ -57,7 +58,7 @@ var _ message.Receiver = (*away)(nil)
 func (c *Ctx) leave(h Handler) {
 	w := c.away
 	if w == nil {
-		w = &away{c: c, wake: make(chan struct{}, 1)}
+		w = &away{c: c, wake: make(chan struct{}, 1), readable: make(chan struct{}, 1)}
 		w.back.Do, w.write.Do, w.read.Do = (*backTask)(w), (*writeTask)(w), (*readTask)(w)
 		c.away = w
 	}
@@ -98,9 +99,11 @@ func (w *away) take(h Handler, x *message.Exchange) {
 	}
 	w.limit, w.seen = w.c.ep.bodyLimit, 0
 	w.body.reset()
-	select {
-	case <-w.wake: // left over from the last request
-	default:
+	for _, bell := range [...]chan struct{}{w.wake, w.readable} {
+		select {
+		case <-bell: // left over from the last request
+		default:
+		}
 	}
 }
 
@@ -172,12 +175,10 @@ func (c *Ctx) refuse() {
 	c.complete(&fault.Error{Code: fault.ServiceUnavailable, Fields: [][2]string{{"retry-after", "1"}}})
 }
 
-// rouse lets the goroutine look again.
+// rouse lets every goroutine of the handler look again.
 func (w *away) rouse() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
+	ring(w.wake)
+	ring(w.readable)
 }
 
 // part separates the exchange from the goroutine and returns a Ctx for what remains to be done on the loop.

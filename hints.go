@@ -33,14 +33,14 @@ func (c *Ctx) inform(status int, r *message.Response) error {
 	t.task.Do = t
 	c.exec.Post(&t.task)
 	for {
+		// Looked at before waiting: the token that came with it may have been taken already.
+		if e := w.gone.Load(); e != nil {
+			return e
+		}
 		select {
 		case <-t.done:
 			return nil
 		case <-w.wake:
-			if e := w.gone.Load(); e != nil {
-				w.rouse() // for whoever waits next
-				return e
-			}
 		}
 	}
 }
@@ -63,7 +63,7 @@ type informTask struct {
 
 // Run implements mailbox.Runner.
 func (t *informTask) Run() {
-	if !t.w.left { // else part has roused the goroutine
+	if !t.w.left { // else gone is set, which the goroutine looks at
 		informWith(t.w.c.x, t.status, t.fields)
 		close(t.done)
 	}

@@ -3,7 +3,6 @@ package covet
 import (
 	"bufio"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -32,35 +31,6 @@ func announced(q *message.Request) http.Header {
 	}
 	return h
 }
-
-// httpBody is the body of a request that may have trailer fields: at its end they are filled in.
-type httpBody struct {
-	c    *Ctx
-	r    *http.Request
-	from io.Reader
-}
-
-// Read implements io.Reader.
-func (b *httpBody) Read(p []byte) (int, error) {
-	n, err := b.from.Read(p)
-	if errors.Is(err, io.EOF) {
-		list := b.c.Trailers()
-		if b.r.Trailer == nil && len(list) > 0 {
-			b.r.Trailer = http.Header{}
-		}
-		for i, f := range list {
-			name := http.CanonicalHeaderKey(f[0])
-			if !slices.ContainsFunc(list[:i], func(o [2]string) bool { return strings.EqualFold(o[0], name) }) {
-				b.r.Trailer[name] = nil // not twice, however often the end is read
-			}
-			b.r.Trailer[name] = append(b.r.Trailer[name], f[1])
-		}
-	}
-	return n, err //nolint:wrapcheck // io.EOF must stay what it is
-}
-
-// Close implements io.Closer.
-func (b *httpBody) Close() error { return nil }
 
 // declare notes the names of trailer fields that the head announces.
 func (w *httpWriter) declare() {
@@ -102,8 +72,11 @@ func (w *httpWriter) inform(status int) {
 
 // Hijack implements http.Hijacker.
 func (w *httpWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if w.hijacked {
+	switch {
+	case w.hijacked:
 		return nil, nil, http.ErrHijacked
+	case w.over.Load():
+		return nil, nil, errOver
 	}
 	protocol := ""
 	if w.wrote {

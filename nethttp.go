@@ -2,12 +2,13 @@ package covet
 
 import (
 	"crypto/tls"
-	"io"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/covetpy/covet/fault"
 	"github.com/covetpy/covet/internal/message"
@@ -29,11 +30,12 @@ func FromHTTP(h http.Handler) Handler {
 			return err
 		}
 		w := &httpWriter{c: c, header: http.Header{}, stream: streamWriter{w: c.away}}
-		h.ServeHTTP(w, r)
+		defer func() { _ = r.Body.Close() }() // nobody reads any more when it has returned; it always succeeds
+		w.serve(h, r)
 		if w.hijacked {
 			return nil
 		}
-		w.WriteHeader(http.StatusOK)
+		w.writeHead(http.StatusOK)
 		if w.err != nil {
 			return w.err
 		}
@@ -55,7 +57,7 @@ func (c *Ctx) httpRequest() (*http.Request, error) {
 	}
 	r := &http.Request{
 		Method: c.Method(), URL: u, RequestURI: target, Host: c.Host(), ContentLength: q.ContentLength,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(c.BodyReader()), Header: http.Header{},
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
 	}
 	switch q.Version {
 	case message.HTTP10:
@@ -66,12 +68,14 @@ func (c *Ctx) httpRequest() (*http.Request, error) {
 	if q.BodyComplete {
 		r.ContentLength = int64(len(q.Body))
 	}
-	switch {
-	case r.ContentLength == 0 && len(q.Trailer) == 0:
+	if r.ContentLength == 0 && len(q.Trailer) == 0 {
 		r.Body = http.NoBody
-	case q.Version == message.HTTP11 && q.HotFields[message.HotContentLength] < 0: // only a chunked body has trailers
-		r.Body = &httpBody{c: c, r: r, from: r.Body}
-		r.Trailer = announced(q)
+	} else {
+		b := &httpBody{c: c, from: c.BodyReader()}
+		if q.Version == message.HTTP11 && q.HotFields[message.HotContentLength] < 0 { // only a chunked body has trailers
+			b.trailing, r.Trailer = r, announced(q)
+		}
+		r.Body = b
 	}
 	if q.Remote.IsValid() {
 		r.RemoteAddr = q.Remote.String()
@@ -105,6 +109,18 @@ type httpWriter struct {
 	// declared are the names of trailer fields that the head announced. hijacked: the connection is somebody else's.
 	declared []string
 	hijacked bool
+	// over: the handler has returned. By then the Ctx may belong to another request: what a goroutine that it has left
+	// behind still writes, or hijacks, must not meet that.
+	over atomic.Bool
+}
+
+// errOver is what a writer tells whoever uses it after its handler has returned.
+var errOver = errors.New("covet: the handler of net/http has returned")
+
+// serve calls the handler.
+func (w *httpWriter) serve(h http.Handler, r *http.Request) {
+	defer w.over.Store(true) // a handler that panics is over, too
+	h.ServeHTTP(w, r)
 }
 
 var (
@@ -118,6 +134,12 @@ func (w *httpWriter) Header() http.Header { return w.header }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *httpWriter) WriteHeader(status int) {
+	if !w.over.Load() {
+		w.writeHead(status)
+	}
+}
+
+func (w *httpWriter) writeHead(status int) {
 	c := w.c
 	switch {
 	case w.wrote || w.hijacked:
@@ -157,6 +179,9 @@ func (w *httpWriter) WriteHeader(status int) {
 
 // Write implements http.ResponseWriter.
 func (w *httpWriter) Write(p []byte) (int, error) {
+	if w.over.Load() {
+		return 0, errOver
+	}
 	if _, set := w.header["Content-Type"]; !w.wrote && !set && len(p) > 0 && w.header.Get("Content-Encoding") == "" {
 		w.header.Set("Content-Type", http.DetectContentType(p))
 	}
@@ -167,7 +192,7 @@ func (w *httpWriter) Write(p []byte) (int, error) {
 	if w.err != nil {
 		return 0, w.err
 	}
-	if s := w.c.res.Status; s == http.StatusNoContent || s == http.StatusNotModified {
+	if s := w.c.res.Status; s == http.StatusSwitchingProtocols || s == http.StatusNoContent || s == http.StatusNotModified {
 		return 0, http.ErrBodyNotAllowed
 	}
 	if w.c.req.Method == message.MethodHead {
@@ -183,6 +208,12 @@ func (w *httpWriter) Flush() { _ = w.FlushError() } // the next Write returns th
 
 // FlushError is what http.ResponseController calls.
 func (w *httpWriter) FlushError() error {
+	switch {
+	case w.over.Load():
+		return errOver
+	case w.hijacked:
+		return http.ErrHijacked
+	}
 	w.WriteHeader(http.StatusOK)
 	if w.err == nil {
 		w.err = w.stream.Flush()

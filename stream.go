@@ -3,6 +3,7 @@ package covet
 import (
 	"errors"
 	"io"
+	"net/http"
 	"sync"
 
 	"github.com/covetpy/covet/fault"
@@ -161,6 +162,7 @@ type bodyQueue struct {
 	paused bool
 	posted bool // the read task is on its way
 	ended  bool
+	closed bool // closeBody was called
 	err    error
 	trailer
 }
@@ -170,7 +172,7 @@ func (q *bodyQueue) reset() {
 	if cap(q.data) > maxKept {
 		q.data = nil
 	}
-	q.asked, q.paused, q.posted, q.ended, q.err = false, false, false, false, nil
+	q.asked, q.paused, q.posted, q.ended, q.closed, q.err = false, false, false, false, false, nil
 	q.trailer = trailer{}
 }
 
@@ -188,7 +190,7 @@ func (w *away) BodyChunk(x *message.Exchange, p []byte) {
 	if pause {
 		x.Stream.PauseBody(x)
 	}
-	w.rouse()
+	ring(w.readable)
 }
 
 // BodyEnd implements message.Receiver.
@@ -200,7 +202,16 @@ func (w *away) BodyEnd(x *message.Exchange, err error) {
 		q.trailer = copyTrailer(&x.Request)
 	}
 	q.mu.Unlock()
-	w.rouse()
+	ring(w.readable)
+}
+
+// closeBody ends the reading of the body, by whatever goroutine.
+func (w *away) closeBody() {
+	q := &w.body
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	ring(w.readable)
 }
 
 // readTask is an away that wants (more of) the body.
@@ -233,6 +244,10 @@ func (w *away) Read(p []byte) (int, error) {
 	q := &w.body
 	for {
 		q.mu.Lock()
+		if q.closed {
+			q.mu.Unlock()
+			return 0, http.ErrBodyReadAfterClose
+		}
 		n := copy(p, q.data[q.off:])
 		q.off += n
 		ask := !q.posted && !q.ended && (!q.asked || q.paused && len(q.data)-q.off <= bodyLow)
@@ -259,6 +274,6 @@ func (w *away) Read(p []byte) (int, error) {
 		if e := w.gone.Load(); e != nil {
 			return 0, e
 		}
-		<-w.wake
+		<-w.readable
 	}
 }

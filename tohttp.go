@@ -3,6 +3,7 @@ package covet
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -284,12 +285,18 @@ func (s *hosted) End(x *message.Exchange) {
 // Abort implements message.Stream.
 func (s *hosted) Abort(*message.Exchange) { s.ended, s.aborted = true, true }
 
-// Inform implements message.Stream.
+// Inform implements message.Stream. What the program around the app has set is not for the interim response, and stays.
 func (s *hosted) Inform(x *message.Exchange, status int) {
+	if s.started || s.ended || !s.r.ProtoAtLeast(1, 1) {
+		return // RFC 9110 section 15.2: no 1xx for an HTTP/1.0 client
+	}
 	h := s.w.Header()
+	kept := maps.Clone(h)
+	clear(h)
 	eachField(&x.Response, h.Add)
 	s.w.WriteHeader(status)
 	clear(h)
+	maps.Copy(h, kept)
 }
 
 // Upgradable implements message.Stream. A connection of net/http is not handed over: the program has that server's

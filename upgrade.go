@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/covetpy/covet/fault"
 	"github.com/covetpy/covet/internal/mailbox"
@@ -55,15 +56,19 @@ func (c *Ctx) takeOver(protocol string) (*socket, error) {
 	t := &takeOverTask{w: w, protocol: protocol, done: make(chan struct{})}
 	t.task.Do = t
 	c.exec.Post(&t.task)
-	for wait := true; wait; {
-		select {
-		case <-t.done:
-			wait = false
-		case <-w.wake:
-			if e := w.gone.Load(); e != nil {
-				w.rouse()
+	for waiting := true; waiting; {
+		// Looked at before waiting: the token that came with it may have been taken already.
+		if e := w.gone.Load(); e != nil {
+			if t.claimed.CompareAndSwap(false, true) {
 				return nil, e
 			}
+			<-t.done // the loop is at it, and what it hands over is ours to close
+			break
+		}
+		select {
+		case <-t.done:
+			waiting = false
+		case <-w.wake:
 		}
 	}
 	switch {
@@ -88,13 +93,15 @@ type takeOverTask struct {
 	done     chan struct{}
 	socket   *socket
 	replaced bool
+	// claimed is set by the loop that does it, or by the goroutine that does not wait any more.
+	claimed atomic.Bool
 }
 
 // Run hands the connection over, on the loop.
 func (t *takeOverTask) Run() {
 	w := t.w
-	if w.left {
-		return // part has roused the goroutine
+	if w.left || !t.claimed.CompareAndSwap(false, true) {
+		return // gone was set before, which the goroutine looks at
 	}
 	defer close(t.done)
 	c := w.c
