@@ -144,16 +144,21 @@ func (k *link) start(s *slot, f []byte) error {
 }
 
 // fill copies the head of r into the response. Bad is the answer instead when the application's head cannot be sent;
-// err means that the frame is malformed.
+// err means that the frame is malformed. In both cases nothing of it is left there: the exchange gets another answer,
+// maybe from another worker, and must not have this one's fields in it.
 func (k *link) fill(dst *message.Response, r *frame.Response) (bad *fault.Error, err error) {
 	if r.Status < minStatus || r.Status > maxStatus {
 		return &fault.Error{Code: fault.InternalError, Cause: fmt.Errorf("the handler answered with the status %d", r.Status)}, nil
 	}
+	before := *dst // fields are only ever appended
 	dst.Status, dst.Type, dst.Length = r.Status, r.Type, r.Length
 	if r.Close {
 		dst.Close = true
 	}
-	return k.copyFields(r.Fields, (*message.Response).AddFieldBytes, dst)
+	if bad, err = k.copyFields(r.Fields, (*message.Response).AddFieldBytes, dst); bad != nil || err != nil {
+		*dst = before
+	}
+	return bad, err
 }
 
 // copyFields adds the fields of a frame to dst: see fill.

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -238,5 +239,45 @@ func TestClientGone(t *testing.T) {
 	b.final(next)
 	if b.code(next) != fault.HandlerTimeout {
 		t.Error(next.Err)
+	}
+}
+
+// What a worker wrote before its answer turned out to be malformed, or one that cannot be sent, is in no other answer.
+func TestNothingIsLeftOfARefusedAnswer(t *testing.T) {
+	for _, kind := range []byte{frame.TypeResponse, frame.TypeStart} {
+		for _, malformed := range []bool{true, false} {
+			b := newBench(t, 2, DispatchConfig{})
+			b.d.Suspend(b.remotes[1])
+			b.workers[0].Handle = func(w *workertest.Worker, loop int, f []byte) {
+				h := workertest.Reply(f, kind)
+				h.Flags = frame.FlagClose
+				r := frame.AppendResponse(nil, h, 201, message.ContentHTML, 77, nil, "set-cookie", "half=1", "x-bad", "a\r\nb")
+				if malformed {
+					binary.LittleEndian.PutUint16(r[frame.ResponseFieldCount:], 1) // more fields than it counts
+				}
+				w.Send(loop, r)
+			}
+			b.workers[1].Handle = func(w *workertest.Worker, loop int, f []byte) {
+				w.Send(loop, frame.AppendResponse(nil, workertest.Reply(f, frame.TypeResponse), 200, 0, -1, []byte("whole"), "x-a", "b"))
+			}
+			c := b.dispatch(message.MethodGet, "/x")
+			c.x.Response.AddField("x-before", "1")
+			b.settle()
+			want := "x-before: 1\r\n"
+			if malformed {
+				if b.remotes[0].Err() == nil {
+					t.Fatal("the worker is not given up")
+				}
+				b.d.Resume(b.remotes[1])
+				b.workers = b.workers[1:]
+				b.await(func() { b.d.Remove(b.remotes[0], b.remotes[0].Err()) })
+				b.settle()
+				want += "x-a: b\r\n"
+			}
+			b.final(c)
+			if got := string(c.x.Response.Fields()); got != want || c.x.Response.Close || c.x.Response.Type != 0 || (c.Err == nil) != malformed {
+				t.Errorf("type %d, malformed %v: fields %q, want %q; close %v, %v", kind, malformed, got, want, c.x.Response.Close, c.Err)
+			}
+		}
 	}
 }
