@@ -98,7 +98,9 @@ uint8_t *time_write(uint8_t *p, int kind, PyObject *v)
 static int as_bytes(PyObject *v, uint8_t bytes[16])
 {
 #if PY_VERSION_HEX >= 0x030D0000
-    return PyLong_AsNativeBytes(v, bytes, 16, Py_ASNATIVEBYTES_BIG_ENDIAN | Py_ASNATIVEBYTES_UNSIGNED_BUFFER) <= 17 ? 0 : -1;
+    Py_ssize_t n = PyLong_AsNativeBytes(
+        v, bytes, 16, Py_ASNATIVEBYTES_BIG_ENDIAN | Py_ASNATIVEBYTES_UNSIGNED_BUFFER | Py_ASNATIVEBYTES_REJECT_NEGATIVE);
+    return n >= 0 && n <= 16 ? 0 : -1; /* larger: how many bytes it would take */
 #else
     return _PyLong_AsByteArray((PyLongObject *)v, bytes, 16, 0, 0);
 #endif
