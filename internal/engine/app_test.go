@@ -21,6 +21,8 @@ type app struct {
 	last *reply
 	// echo is the last connection that was handed over.
 	echo *echo
+	// other answers the paths that nobody else knows.
+	other func(x *message.Exchange)
 }
 
 func (a *app) note(s string) { a.events = append(a.events, s) }
@@ -196,6 +198,8 @@ func (a *app) Serve(x *message.Exchange) {
 	case "/forget":
 	case "/panic":
 		panic("handler")
+	case "/other":
+		a.other(x)
 	default:
 		problem(x, fault.New(fault.NotFound, ""))
 	}

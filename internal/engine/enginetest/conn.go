@@ -41,6 +41,7 @@ type Conn struct {
 	closing  bool
 	ended    bool
 	aborted  bool
+	short    bool // a file had not what was to be sent of it
 	inData   bool
 	// Pauses counts the calls of Pause.
 	Pauses int
@@ -135,6 +136,10 @@ func (c *Conn) flush() (worked bool) {
 		return worked
 	}
 	c.out = nil
+	if c.short {
+		c.end(transport.ErrShortFile)
+		return true
+	}
 	if c.finSent && !c.finTaken {
 		c.finTaken, worked = true, true
 	}
@@ -206,14 +211,15 @@ func (c *Conn) Commit(n int) {
 	c.reserved = nil
 }
 
-// SendFile implements transport.Conn: the bytes are read at once.
+// SendFile implements transport.Conn: the bytes are read at once, and a file that is too short ends the connection with
+// the turn.
 func (c *Conn) SendFile(f *file.File, off, n int64) {
 	b := make([]byte, n)
-	if _, err := f.ReadAt(b, off); err != nil {
-		c.end(transport.ErrShortFile)
-		return
+	got, err := f.ReadAt(b, off)
+	c.Write(b[:got])
+	if int64(got) < n && err != nil {
+		c.short = true
 	}
-	c.Write(b)
 }
 
 // Write implements transport.Conn.
@@ -221,6 +227,9 @@ func (c *Conn) Write(p []byte) {
 	c.check()
 	if c.finSent || c.closing {
 		panic("enginetest: output after CloseWrite or Close")
+	}
+	if c.short {
+		return
 	}
 	c.out = append(c.out, p...)
 	c.owed = c.owed || len(p) > 0
