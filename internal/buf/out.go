@@ -27,7 +27,7 @@ func (o *Out) Init(p *Pool) { *o = Out{pool: p} }
 func (o *Out) Pending() int { return o.n }
 
 // Reserve returns an empty slice of capacity ≥ n at the end of the queue, valid until the next call of any method
-// but Pending, Front, FrontFile, Vectors and Consume.
+// but Pending, Front, FrontFile, Vectors and a Consume that leaves something.
 func (o *Out) Reserve(n int) []byte {
 	t := o.tail
 	if t == nil || len(t.mem)-t.w < n {
