@@ -165,7 +165,7 @@ type Config struct {
 	AcceptBackoff time.Duration
 	// ZeroCopy is the least output, in bytes, that is sent from where it lies instead of being copied to the kernel;
 	// 0 means that all is copied. It needs io_uring and TCP, and is ignored elsewhere. Until the peer has acknowledged
-	// such output nothing behind it is sent, and a Close waits.
+	// such output nothing behind it is sent, and a Close waits: for ever, if nobody bounds that by an Abort.
 	ZeroCopy int
 }
 
