@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -515,5 +516,54 @@ func TestEarlyHints(t *testing.T) {
 		if got != one.want {
 			t.Errorf("%s: %s, want %s", one.line, got, one.want)
 		}
+	}
+}
+
+// What package net promises for a Conn: any of its methods, from any goroutine, at any time.
+func TestSocketFromManyGoroutines(t *testing.T) {
+	for _, kind := range kinds() {
+		t.Run(kind, func(t *testing.T) {
+			for round := range 6 {
+				ended := make(chan struct{})
+				c, r := taken(t, kind, func(conn net.Conn) {
+					defer close(ended)
+					var all sync.WaitGroup
+					for range 2 {
+						all.Go(func() { _, _ = io.Copy(io.Discard, conn) })
+						all.Go(func() {
+							for err := error(nil); err == nil || errors.Is(err, os.ErrDeadlineExceeded); {
+								_, err = conn.Write(make([]byte, 40_000))
+							}
+						})
+						all.Go(func() {
+							for range 100 {
+								_ = conn.SetDeadline(time.Now().Add(time.Millisecond))
+								time.Sleep(100 * time.Microsecond)
+							}
+						})
+					}
+					if round%2 == 0 {
+						all.Go(func() {
+							time.Sleep(5 * time.Millisecond)
+							_ = conn.Close()
+						})
+					}
+					if round%3 == 0 {
+						all.Go(func() { _ = conn.(interface{ CloseWrite() error }).CloseWrite() })
+					}
+					all.Wait()
+				})
+				go func() { _, _ = io.Copy(c, strings.NewReader(strings.Repeat("x", 1<<20))) }()
+				if round%4 < 2 {
+					go func() { _, _ = io.Copy(io.Discard, r) }()
+				}
+				if round%2 == 1 {
+					time.Sleep(5 * time.Millisecond)
+					_ = c.SetLinger(0)
+					c.Close()
+				}
+				within(t, "what uses a connection that is gone", func() { <-ended })
+			}
+		})
 	}
 }

@@ -23,6 +23,7 @@ func FuzzHostileWorker(f *testing.F) {
 	f.Add([]byte{0, 0, 2, 0, 3, 0, 3, 0, 3, 0, 14, 0, 3, 0, 3, 0, 3, 0, 3, 0, 3, 0, 3, 0, 3, 0, 15, 0, 4, 0})
 	f.Add([]byte{0, 0, 16, 200, 0, 1, 17, 9, 18, 5})
 	f.Add([]byte{0, 0, 0, 1, 0, 2, 0, 3, 0, 0, 1, 1, 1, 2, 19, 0, 0, 0, 20, 0, 0, 0, 1, 5})
+	f.Add([]byte{0, 0, 21, 3, 2, 0, 21, 4, 3, 0, 22, 0, 0, 1, 21, 75, 0, 2, 2, 0, 22, 72})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		if len(script) <= 400 { // longer ones find nothing else
 			play(t, script)
@@ -54,7 +55,7 @@ func play(t *testing.T, script []byte) {
 	var all []sent
 	pick := func(v byte) *sent { return &all[int(v)%len(all)] }
 	for i := 0; i+1 < len(script); i += 2 {
-		op, v := script[i]%21, script[i+1]
+		op, v := script[i]%23, script[i+1]
 		if len(all) == 0 && op != 0 {
 			continue
 		}
@@ -162,6 +163,16 @@ func step(b *bench, op, v byte, all *[]sent, pick func(byte) *sent, raw []byte) 
 		b.d.Suspend(b.remotes[v&1])
 	case 20:
 		b.d.Resume(b.remotes[v&1])
+	case 21: // mostly early hints, with fields that may be broken
+		h.Type = frame.TypeInform
+		f := frame.AppendResponse(nil, h, 100+int(v%8), 0, -1, nil, "link", string(raw[:min(len(raw), 8)]))
+		f[frame.ResponseFields+int(v>>3)%8] ^= v >> 6
+		w.Send(0, f)
+	case 22: // trailer fields, likewise
+		h.Type = frame.TypeEnd
+		f := frame.AppendEnd(nil, h, "sum", string(raw[:min(len(raw), 8)]), "x-more", "1")
+		f[frame.EndFields+int(v>>3)%8] ^= v >> 6
+		w.Send(0, f)
 	}
 	if v&1 == 0 {
 		w.Turn()
