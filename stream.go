@@ -79,6 +79,10 @@ func (s *streamWriter) Write(p []byte) (int, error) {
 // Flush implements Flusher.
 func (s *streamWriter) Flush() error {
 	w := s.w
+	// First, because the write of a request that is over may still be in the mailbox, where it must not be put again.
+	if e := w.gone.Load(); e != nil {
+		return e
+	}
 	if len(s.buf) == 0 && w.c.started {
 		return nil
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/covetpy/covet/fault"
+	"github.com/covetpy/covet/internal/mailbox"
+	"github.com/covetpy/covet/internal/message"
 )
 
 func TestStream(t *testing.T) {
@@ -212,5 +214,49 @@ func TestPoolRefusesWhatItCannotHold(t *testing.T) {
 		if got := <-answers; got.status != 200 {
 			t.Errorf("%d", got.status)
 		}
+	}
+}
+
+// postedTasks is a loop that runs nothing.
+type postedTasks chan *mailbox.Task
+
+func (p postedTasks) Post(t *mailbox.Task) { p <- t }
+
+// TestStreamGoesOnWithoutItsClient has a handler that goes on writing though its client left while a piece was on its
+// way: a task that is put into a mailbox twice takes those that wait behind it out, of this request and of all others.
+func TestStreamGoesOnWithoutItsClient(t *testing.T) {
+	a, _ := newTest(t)
+	a.Get("/", func(c *Ctx) error {
+		return c.Stream(200, func(w io.Writer) error {
+			for range 3 {
+				_, _ = io.WriteString(w, "x")
+				_ = w.(Flusher).Flush()
+			}
+			return nil
+		})
+	})
+	h, err := a.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	posted := make(postedTasks, 100)
+	x := &message.Exchange{}
+	x.Reset()
+	x.Loop, x.Executor = -1, posted
+	x.Request.Method, x.Request.Head = message.MethodGet, []byte("/")
+	x.Request.Path = message.Span{Len: 1}
+	h.Serve(x)
+	w := x.Receiver.(*away)
+	seen := map[*mailbox.Task]bool{}
+	for next := (*mailbox.Task)(nil); next != &w.back; {
+		if next = <-posted; seen[next] {
+			t.Fatal("a task was posted again before it ran")
+		}
+		if seen[next] = true; next == &w.write {
+			x.Receiver.Gone(x)
+		}
+	}
+	if len(seen) != 2 {
+		t.Errorf("%d tasks, want the first write and the end", len(seen))
 	}
 }
