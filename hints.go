@@ -10,7 +10,7 @@ import (
 
 // EarlyHints sends an interim response 103 (RFC 8297) with a Link field for each of links, such as
 // `</app.css>; rel=preload; as=style`, while the handler goes on. The final response does not have them by itself.
-// It does nothing for an HTTP/1.0 client, nor after the response has begun.
+// It does nothing for an HTTP/1.0 client, nor after the response has begun, nor beyond 32 KiB of hints for one request.
 func (c *Ctx) EarlyHints(links ...string) error {
 	var r message.Response
 	r.Reset()

@@ -65,7 +65,8 @@ class RequestMembers(_Base):
         """Sends an interim response 103 with a Link field for each, such as ``</app.css>; rel=preload; as=style``.
 
         It leaves as soon as the handler waits for something, or has answered. From ``async def`` handlers only.
-        ValueError for a link with control characters. Nothing happens once the response has begun.
+        ValueError for a link with control characters. Nothing happens once the response has begun, nor beyond 32 KiB
+        of hints for one request.
         """
         self.inform(103, [check_field("Link", link) for link in links])
 
