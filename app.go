@@ -53,6 +53,7 @@ func New(opts ...Option) *App {
 	}
 	a.pool = newPool(a.set.concurrency, a.set.queue)
 	a.faults.log = a.set.log
+	a.faults.ended.L = &a.faults.mu
 	a.base, a.stop = context.WithCancel(context.Background())
 	return a
 }

@@ -318,7 +318,7 @@ func TestAfterMayReplaceTheResponse(t *testing.T) {
 			t.Error("the field of After is missing")
 		}
 	}
-	a.faults.idle.Wait()
+	a.faults.wait()
 	if strings.Contains(l.String(), "boom") || !strings.Contains(l.String(), "panic: after") {
 		t.Errorf("logged: %s", l)
 	}

@@ -76,7 +76,7 @@ func (a *App) Stopped(ctx context.Context) error {
 	}
 	a.stop()
 	a.pool.close()
-	a.faults.idle.Wait()
+	a.faults.wait()
 	return errors.Join(errs...)
 }
 

@@ -194,7 +194,7 @@ type faultLog struct {
 	waiting []faultRecord
 	dropped int
 	busy    bool
-	idle    sync.WaitGroup
+	ended   sync.Cond // of mu: busy has become false
 }
 
 // maxFaults bounds the records that wait for a slow log.
@@ -210,7 +210,17 @@ func (l *faultLog) add(r faultRecord) {
 	l.waiting = append(l.waiting, r)
 	if !l.busy {
 		l.busy = true
-		l.idle.Go(l.write)
+		go l.write()
+	}
+}
+
+// wait returns when all records that were added are written. More may be added meanwhile: a handler whose client has
+// left, or whose time is over, ends when it wants to.
+func (l *faultLog) wait() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.busy {
+		l.ended.Wait()
 	}
 }
 
@@ -222,6 +232,7 @@ func (l *faultLog) write() {
 		l.waiting, l.dropped = nil, 0
 		if len(list) == 0 {
 			l.busy = false
+			l.ended.Broadcast()
 			l.mu.Unlock()
 			return
 		}

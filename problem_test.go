@@ -73,7 +73,7 @@ func TestErrors(t *testing.T) {
 			}
 		}
 	}
-	a.faults.idle.Wait()
+	a.faults.wait()
 	for _, want := range []string{"secret password", "secret panic", "problem_test.go", "rule failed", "path=/inline/plain", "x-a"} {
 		if !strings.Contains(l.String(), want) {
 			t.Errorf("the log does not say %q", want)

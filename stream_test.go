@@ -75,7 +75,7 @@ func TestStream(t *testing.T) {
 	if got := ask(t, s, "GET", "/cut", ""); got.err == nil {
 		t.Errorf("a stream that failed looks complete: %d, %d bytes", got.status, len(got.body))
 	}
-	a.faults.idle.Wait()
+	a.faults.wait()
 	if !strings.Contains(l.String(), "middle") {
 		t.Errorf("logged: %s", l)
 	}
