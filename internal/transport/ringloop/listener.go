@@ -72,15 +72,20 @@ func (s *listener) stop() {
 
 // acceptLast accepts what waits: closing would reset it. A connection that comes after the last look is lost.
 //
-// The last look waits for a tick of the kernel's clock, once in the life of a listener: it is bounded by a timeout of
-// the socket. The mode is that of whoever shares the socket, too, such as a successor process: its accepts would fail
-// while the socket is non-blocking, and ours would wait for ever once it made the socket blocking again.
+// It does not touch the mode of the socket. That belongs to whoever shares the socket, too, such as a successor process:
+// its accepts would fail while the socket is non-blocking, and ours would wait for ever once it was blocking again. So
+// it looks first; a connection that somebody else takes after the look costs one tick of the kernel's clock, by a
+// timeout of the socket (which multipath TCP does not have).
 func (s *listener) acceptLast() {
 	if unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 1}) != nil {
 		return
 	}
 	defer func() { _ = unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{}) }()
+	look := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}
 	for range transport.LastAccepts {
+		if n, err := unix.Poll(look, 0); n == 0 && err == nil {
+			return
+		}
 		switch fd, _, err := unix.Accept4(s.fd, acceptFlags); {
 		case err == nil:
 			s.l.group.place(s.l, fd, s)
