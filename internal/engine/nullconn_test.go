@@ -21,6 +21,7 @@ func (c *nullConn) Reserve(int) []byte                { return c.buf[:0] }
 func (c *nullConn) Commit(int)                        {}
 func (c *nullConn) Write([]byte)                      {}
 func (c *nullConn) SendFile(*file.File, int64, int64) {}
+func (c *nullConn) Unacknowledged() int               { return 0 }
 func (c *nullConn) Pending() int                      { return 0 }
 func (c *nullConn) Pause()                            {}
 func (c *nullConn) Resume()                           {}

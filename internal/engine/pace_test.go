@@ -121,3 +121,42 @@ func TestSlowReader(t *testing.T) {
 		r.quiet()
 	}
 }
+
+// What the kernel has taken counts when it reaches the client: a reader that is steady, and far slower than the buffers
+// are large, is not given up; one that has stopped is, however much the kernel has taken for it.
+func TestReaderBehindTheKernel(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		rate int // bytes a second that reach the client
+		slow bool
+	}{
+		{"steady", 20_000, false},
+		{"just fast enough", DefaultMinRate + 10, false},
+		{"too slow", DefaultMinRate / 2, true},
+		{"stopped", 0, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			const taken = 64 << 10
+			r := newRig(t, Config{})
+			conn := r.group.Dial()
+			conn.Window, conn.Unacked = taken, taken
+			r.send(conn, "GET /flood HTTP/1.1\r\nHost: a\r\n\r\n")
+			for range 120 {
+				r.loop.Advance(time.Second)
+				if conn.Ended() {
+					break
+				}
+				if conn.Unacked -= c.rate; conn.Unacked <= 0 {
+					conn.Window, conn.Unacked = taken, taken // a part of the buffer is free: it is filled at once
+				}
+				r.loop.Settle()
+			}
+			if conn.Ended() != c.slow {
+				t.Errorf("given up: %v", conn.Ended())
+			}
+			conn.Reset()
+			r.loop.Settle()
+			r.quiet()
+		})
+	}
+}

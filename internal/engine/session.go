@@ -56,8 +56,9 @@ type session struct {
 	chunks h1.Chunks
 
 	// Progress of output: see timer.go.
-	written, taken uint64
-	strikes        uint8
+	written, reached uint64
+	strikes          uint8
+	based            bool // reached has been looked at
 
 	// sentAtLook is written at the last look at the progress of a response to a client that has closed its side.
 	sentAtLook uint64

@@ -20,7 +20,7 @@ const (
 	deadlineCount
 )
 
-// looks is how often within WriteTimeout the progress of output is looked at: the timeout is at most 1/looks late.
+// looks is how often within WriteTimeout the progress of output is looked at: the timeout is at most 2/looks late.
 const looks = 4
 
 // arm sets deadline k to d from now; d of 0 takes it away.
@@ -82,8 +82,7 @@ func (s *session) Fire() {
 // watchOutput begins to look at the progress of output, if nobody does.
 func (s *session) watchOutput() {
 	if s.by[byOutput] == 0 {
-		s.strikes = 0
-		s.taken = s.written - uint64(s.conn.Pending())
+		s.strikes, s.based = 0, false
 		s.arm(byOutput, s.sh.cfg.WriteTimeout/looks)
 	}
 }
@@ -96,9 +95,12 @@ func (s *session) lookAtOutput() {
 		s.lingerFromNow()
 		return
 	}
+	// What counts has reached the client: the kernel takes megabytes ahead of it, and then for minutes nothing.
+	reached := s.written - min(s.written, uint64(pending)+uint64(s.conn.Unacknowledged()))
 	enough := max(1, atLeast(s.sh.cfg.MinRate, time.Duration(s.strikes+1)*s.sh.cfg.WriteTimeout/looks))
-	if taken := s.written - uint64(pending); taken-s.taken >= uint64(enough) {
-		s.taken, s.strikes = taken, 0
+	if !s.based || reached >= s.reached+uint64(enough) {
+		// The first look only says where the client stands: asking at each response would cost every one of them.
+		s.reached, s.based, s.strikes = reached, true, 0
 	} else if s.strikes++; s.strikes >= looks {
 		s.sh.count.writeTimeouts.Add(1)
 		s.kill()

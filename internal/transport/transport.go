@@ -118,6 +118,10 @@ type Conn interface {
 	SendFile(f *file.File, off, n int64)
 	// Pending is the number of output bytes that the kernel has not taken, those of files included.
 	Pending() int
+	// Unacknowledged is the number of output bytes that the kernel has taken and the peer has not acknowledged: what a
+	// slow client has not got yet lies here, and it may be megabytes. 0 where the system does not tell, and on Unix
+	// sockets. It costs a system call.
+	Unacknowledged() int
 	// Output leaves at the end of the turn, all of it in as few submissions as possible; nothing needs to be called.
 
 	// Pause stops calls of Data and EOF, and soon stops reading from the socket. Resume allows them again, and offers

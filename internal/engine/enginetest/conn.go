@@ -43,6 +43,8 @@ type Conn struct {
 	aborted  bool
 	short    bool // a file had not what was to be sent of it
 	inData   bool
+	// Unacked is what Unacknowledged returns: output that has been taken by the kernel and not reached the client.
+	Unacked int
 	// Pauses counts the calls of Pause.
 	Pauses int
 }
@@ -210,6 +212,9 @@ func (c *Conn) Commit(n int) {
 	c.Write(c.reserved[:n])
 	c.reserved = nil
 }
+
+// Unacknowledged implements transport.Conn.
+func (c *Conn) Unacknowledged() int { return c.Unacked }
 
 // SendFile implements transport.Conn: the bytes are read at once, and a file that is too short ends the connection with
 // the turn.

@@ -146,6 +146,14 @@ func (c *conn) Write(p []byte) {
 // Pending implements transport.Conn.
 func (c *conn) Pending() int { return c.out.Pending() }
 
+// Unacknowledged implements transport.Conn.
+func (c *conn) Unacknowledged() int {
+	if c.fd < 0 || !c.remote.IsValid() {
+		return 0
+	}
+	return transport.Unacknowledged(c.fd)
+}
+
 // Pause implements transport.Conn.
 func (c *conn) Pause() { c.paused = true }
 

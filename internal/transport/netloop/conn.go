@@ -208,6 +208,21 @@ func (c *conn) Write(p []byte) {
 // Pending implements transport.Conn.
 func (c *conn) Pending() int { return c.out.Pending() }
 
+// Unacknowledged implements transport.Conn.
+func (c *conn) Unacknowledged() int {
+	tcp, ok := c.nc.(*net.TCPConn)
+	if !ok {
+		return 0
+	}
+	rc, err := tcp.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	n := 0
+	_ = rc.Control(func(fd uintptr) { n = transport.Unacknowledged(int(fd)) }) // closed: then 0 is right
+	return n
+}
+
 // Pause implements transport.Conn.
 func (c *conn) Pause() { c.paused = true }
 

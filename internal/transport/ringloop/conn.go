@@ -122,6 +122,14 @@ func (c *conn) SendFile(f *file.File, off, n int64) {
 // Pending implements transport.Conn. What the kernel has taken and not released does not count.
 func (c *conn) Pending() int { return c.out.Pending() - c.sentBytes }
 
+// Unacknowledged implements transport.Conn.
+func (c *conn) Unacknowledged() int {
+	if c.unix || c.gone {
+		return 0
+	}
+	return transport.Unacknowledged(c.fd)
+}
+
 // Pause implements transport.Conn. The receive stays armed until something arrives that has to be kept: a pause that
 // ends before costs nothing.
 func (c *conn) Pause() { c.paused = true }

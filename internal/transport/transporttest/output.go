@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -274,4 +275,38 @@ func echoUnderBackpressure(t *testing.T, newGroup NewGroup) {
 	for _, l := range h.group.Loops() {
 		expectBuffers(t, l, 0)
 	}
+}
+
+// unacknowledged: what the client has not read is known to be on its way, until it has.
+func unacknowledged(t *testing.T, newGroup NewGroup) {
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems need not tell")
+	}
+	const total = 8 << 20
+	h := start(t, newGroup, transport.Config{Loops: 1})
+	made := make(chan *probe, 1)
+	addr := h.serve(probes(t, func(p *probe) {
+		p.data = func(p *probe, in []byte) int {
+			for range total / (64 << 10) {
+				p.write(make([]byte, 64<<10))
+			}
+			made <- p
+			return len(in)
+		}
+	}))
+	l := h.group.Loops()[0]
+	c := dialWith(t, smallWindow(), addr)
+	c.send([]byte("go"))
+	p := within(t, made, "the session has written")
+	onWay := func() (n int) {
+		on(t, l, func() { n = p.conn.Unacknowledged() })
+		return n
+	}
+	eventually(t, "output is on its way to a client that does not read", func() bool { return onWay() > 64<<10 })
+	if _, err := io.CopyN(io.Discard, c, total); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "everything is acknowledged", func() bool { return onWay() == 0 })
+	c.reset()
+	eventually(t, "a connection that is gone has nothing on its way", func() bool { return onWay() == 0 })
 }

@@ -64,6 +64,7 @@ var contract = []promise{
 	{"Output/SlowReader", slowReader},
 	{"Output/WrittenOutsideOfData", writtenOutsideOfData},
 	{"Output/DrainedProducesMore", drainedProducesMore},
+	{"Output/Unacknowledged", unacknowledged},
 	{"Output/EchoUnderBackpressure", echoUnderBackpressure},
 	{"File/OrderOfBytesAndFiles", fileOrder},
 	{"File/ManyPipelined", filesPipelined},
