@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,28 +68,28 @@ func TestGovernorTriesAgainAfterARefusal(t *testing.T) {
 func TestGovernorRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		used := time.Duration(0)
-		busy := true
-		var batch bool
+		var busy, batch atomic.Bool
+		busy.Store(true)
 		g := &Governor{
 			loops: 1, quit: make(chan struct{}),
 			used: func() (time.Duration, bool) {
-				if busy {
+				if busy.Load() {
 					used += governPeriod
 				}
 				return used, true
 			},
-			set: func(b bool) error { batch = b; return nil },
+			set: func(b bool) error { batch.Store(b); return nil },
 		}
 		g.done.Go(g.run)
 		time.Sleep(3 * governPeriod)
 		synctest.Wait()
-		if !batch {
+		if !batch.Load() {
 			t.Error("a saturated process has the ordinary policy")
 		}
-		busy = false
+		busy.Store(false)
 		time.Sleep(3 * governPeriod)
 		synctest.Wait()
-		if batch {
+		if batch.Load() {
 			t.Error("an idle process has the batch policy")
 		}
 		g.Stop()
